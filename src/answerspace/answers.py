@@ -40,11 +40,14 @@ class Asking:
     setting; 0 means no generation at all: only the state that predicts the first answer token is computed.
     Masked models and the bundled model answer in their fixed number of slots and ignore it.
     ``sampling``: None is greedy.
+    ``prompt_states``: False when the aggregation looks at slots only; a backbone may then leave prompt positions out
+    of the Answered, which saves the transfer and, for a causal model at an inner layer, a second pass over the text.
     """
 
     layer: int = -1
     answer_tokens: int | None = None
     sampling: Sampling | None = None
+    prompt_states: bool = True
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 
-from answerspace.aggregation import Aggregation, Reencode, resolve_aggregation
+from answerspace.aggregation import Aggregation, Reencode, needs_prompt_states, resolve_aggregation
 from answerspace.answer_filter import AnswerFilter
 from answerspace.answers import Answered, Array, Asking, Sampling
 from answerspace.errors import InputError
@@ -223,7 +223,8 @@ class Embedder:
         wanted = s.answer_tokens if answer_tokens is None else answer_tokens
         if not (needs_answer or words or reencode):
             wanted = 0  # the state that predicts the first answer token needs no generation
-        asking = Asking(layer=layer, answer_tokens=wanted)
+        prompt_states = reencode is None and needs_prompt_states(aggregate)
+        asking = Asking(layer=layer, answer_tokens=wanted, prompt_states=prompt_states)
         return _Plan(aggregate, reencode, asking, answer_filter, s.normalize if normalize is None else normalize)
 
     def _run(
