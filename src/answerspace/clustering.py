@@ -1,0 +1,196 @@
+"""Clustering of vectors: labels, centres and the sentence that says how they came about.
+
+A clusterer is a function of CLUSTERERS or any object with scikit-learn's ``fit_predict``. Knows vectors only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.cluster import HDBSCAN, KMeans, MiniBatchKMeans
+from sklearn.decomposition import PCA
+from sklearn.metrics import adjusted_rand_score, pairwise_distances, silhouette_score, v_measure_score
+
+from answerspace.answers import Array
+from answerspace.errors import InputError
+from answerspace.similarity import unit_rows
+
+Labels = npt.NDArray[np.int64]
+NOISE = -1
+STARTS = 10  # k-means starts: single starts differ by several points of V-measure
+MINI_BATCH_FROM = 50_000  # rows from which k-means looks at mini-batches
+AUTO_SAMPLE = 2_000  # rows on which the number of clusters is chosen
+AUTO_CANDIDATES = (*range(2, 11), 12, 14, 16, 18, 20)  # more than twenty groups are not read by anyone
+HDBSCAN_DIMENSIONS = 20  # density means little in hundreds of dimensions
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """``labels`` (n,): 0 is the largest cluster, -1 noise. ``centres`` (K, d): unit vectors. ``method``: a sentence."""
+
+    labels: Labels
+    centres: Array
+    method: str
+
+
+def clustering_space(vectors: Array, *, centre: bool = True) -> Array:
+    """(n, d) vectors as they are clustered and drawn: unit length, the mean taken out, unit length again.
+
+    All answers to one question share a large common part; without it the cosine between two of them says how they
+    differ. The last step matters: k-means does not notice a shift on its own. Identical rows stay as they are.
+    """
+    rows = unit_rows(np.asarray(vectors, np.float32))
+    if not centre or len(rows) == 0:
+        return rows
+    shifted = rows - rows.mean(0, dtype=np.float64).astype(np.float32)
+    lengths = np.linalg.norm(shifted, axis=1, keepdims=True)
+    if lengths.max() < 1e-4:  # one answer for all: what is left is rounding
+        return rows
+    return np.asarray(np.where(lengths > 1e-4, unit_rows(shifted), 0), np.float32)
+
+
+def cluster_vectors(
+    vectors: Array, clusters: int | Literal["auto"] = "auto", *, method: Any = "kmeans", seed: int = 0
+) -> Clustering:
+    """Group (n, d) vectors into ``clusters`` groups, or as many as the method finds good with "auto".
+
+    ``method`` is a key of CLUSTERERS or an object with ``fit_predict`` (then ``clusters`` is its own affair). Fewer
+    groups come out when there are fewer distinct vectors than asked for. Raises InputError for fewer texts than
+    clusters.
+    """
+    check_clusters(clusters, method if isinstance(method, str) else "kmeans")
+    n = len(vectors)
+    if clusters != "auto" and n < clusters:
+        raise InputError(
+            f"There must be at least as many texts as clusters. Got {n:,} text{'' if n == 1 else 's'} for {clusters} "
+            "clusters; give a smaller --clusters."
+        )
+    vectors = np.asarray(vectors, np.float32)
+    if isinstance(method, str):
+        labels, sentence = CLUSTERERS[method](vectors, clusters, seed)
+    else:
+        labels, sentence = np.asarray(method.fit_predict(vectors)), f"{type(method).__name__}."
+    labels = by_size(labels)
+    return Clustering(labels, unit_rows(cluster_means(vectors, labels)), sentence)
+
+
+def check_clusters(clusters: int | str, method: str) -> None:
+    """Raise InputError unless the number of clusters and the method's name make sense together."""
+    if method not in CLUSTERERS:
+        raise InputError(f"--method must be one of {', '.join(CLUSTERERS)}. Got {method!r}.")
+    if clusters == "auto":
+        return
+    if isinstance(clusters, str) or clusters < 2:
+        raise InputError(f"--clusters must be a whole number of at least 2, or auto. Got {clusters}.")
+    if method == "hdbscan":
+        raise InputError(f"hdbscan finds the number of clusters itself. Got --clusters {clusters}; leave it out.")
+
+
+def by_size(labels: npt.NDArray[Any]) -> Labels:
+    """Labels renumbered so that 0 is the largest group (first met wins a tie); negative ones become noise."""
+    found, first, counts = np.unique(labels, return_index=True, return_counts=True)
+    kept = [i for i in np.lexsort((first, -counts)) if found[i] >= 0]
+    places = {found[i]: place for place, i in enumerate(kept)}
+    return np.array([places.get(label, NOISE) for label in labels], np.int64)
+
+
+def cluster_means(vectors: Array, labels: Labels) -> Array:
+    """(K, d) mean vector of each cluster 0..K-1, without the noise."""
+    count = int(labels.max(initial=-1)) + 1
+    return np.array([vectors[labels == k].mean(0) for k in range(count)], np.float32).reshape(count, vectors.shape[1])
+
+
+def agreement_scores(labels: Labels, gold: Sequence[str]) -> dict[str, float]:
+    """V-measure and adjusted Rand index against gold labels; rows whose gold label is "" do not count.
+
+    Noise counts as one more group. Empty when fewer than two rows have a gold label.
+    """
+    known = np.array([bool(one) for one in gold], bool)
+    if known.sum() < 2:
+        return {}
+    truth = np.array(gold)[known]
+    return {
+        "v_measure": float(v_measure_score(truth, labels[known])),
+        "ari": float(adjusted_rand_score(truth, labels[known])),
+    }
+
+
+# --- clusterers: (vectors, clusters, seed) -> (labels, sentence) -------------------------------------------------
+
+
+def _kmeans(vectors: Array, clusters: int | Literal["auto"], seed: int) -> tuple[Labels, str]:
+    distinct = len(np.unique(vectors, axis=0))
+    if clusters == "auto":
+        count, why = choose_clusters(vectors, distinct, seed)
+    elif distinct < clusters:
+        count, why = distinct, f"not {clusters}, because there are no more distinct vectors"
+    else:
+        count, why = clusters, "as asked"
+    if count < 2:
+        return np.zeros(len(vectors), np.int64), f"One cluster: {why}."
+    return _fitted(vectors, count, seed), f"{_kmeans_name(len(vectors))} with {count} clusters ({why})."
+
+
+def _kmeans_name(n: int) -> str:
+    return "Mini-batch k-means" if n >= MINI_BATCH_FROM else "K-means"
+
+
+def _fitted(vectors: Array, clusters: int, seed: int, starts: int = STARTS) -> Labels:
+    if len(vectors) >= MINI_BATCH_FROM:
+        model = MiniBatchKMeans(clusters, n_init=starts, random_state=seed, batch_size=4096)
+    else:
+        model = KMeans(clusters, n_init=starts, random_state=seed)
+    return np.asarray(model.fit_predict(vectors), np.int64)
+
+
+def choose_clusters(vectors: Array, distinct: int, seed: int = 0) -> tuple[int, str]:
+    """The number of clusters with the highest mean silhouette among AUTO_CANDIDATES, and the words that say so.
+
+    Looks at up to AUTO_SAMPLE rows. Silhouettes are compared to two decimals and a tie goes to the smaller number.
+    """
+    if distinct < 3:
+        same = "all answers have the same vector" if distinct == 1 else "there are only two distinct vectors"
+        return distinct, same
+    n = len(vectors)
+    rows = np.random.default_rng(seed).choice(n, AUTO_SAMPLE, replace=False) if n > AUTO_SAMPLE else np.arange(n)
+    sample = vectors[np.sort(rows)]
+    distances = pairwise_distances(sample)
+    limit = min(len(np.unique(sample, axis=0)), len(sample) - 1)
+    scores: dict[int, float] = {}
+    for candidate in AUTO_CANDIDATES:
+        if candidate <= limit:
+            labels = KMeans(candidate, n_init=3, random_state=seed).fit_predict(sample)
+            scores[candidate] = round(float(silhouette_score(distances, labels, metric="precomputed")), 2)
+    if not scores:
+        return min(distinct, 2), "too few distinct vectors to compare"
+    best = max(scores, key=lambda k: (scores[k], -k))
+    where = f"{len(sample):,} of {n:,} texts" if len(sample) < n else f"{n:,} texts"
+    return best, f"chosen from {min(scores)} to {max(scores)} by mean silhouette, {scores[best]:.2f} on {where}"
+
+
+def _hdbscan(vectors: Array, clusters: int | Literal["auto"], seed: int) -> tuple[Labels, str]:
+    n = len(vectors)
+    if n < 4:
+        return np.full(n, NOISE, np.int64), f"HDBSCAN needs at least 4 texts; all {n} are noise."
+    dimensions = min(HDBSCAN_DIMENSIONS, vectors.shape[1], n - 1)
+    varies = bool(np.ptp(vectors, axis=0).max() > 0)
+    reduced = PCA(dimensions, random_state=seed).fit_transform(vectors) if varies else vectors
+    smallest = min(max(5, n // 100), n // 2)
+    labels = np.asarray(HDBSCAN(min_cluster_size=smallest, copy=True).fit_predict(reduced), np.int64)
+    count = int(labels.max(initial=-1)) + 1
+    noise = int((labels < 0).sum())
+    sentence = (
+        f"HDBSCAN on {dimensions} principal components found {count} cluster{'' if count == 1 else 's'} of at least "
+        f"{smallest} texts and left {noise:,} of {n:,} texts as noise."
+    )
+    return labels, sentence
+
+
+CLUSTERERS: dict[str, Callable[[Array, int | Literal["auto"], int], tuple[Labels, str]]] = {
+    "kmeans": _kmeans,
+    "hdbscan": _hdbscan,
+}

@@ -1,0 +1,131 @@
+"""Projection of vectors to the plane, for looking at: near in the picture means near in cosine.
+
+t-SNE places up to LANDMARKS distinct vectors; any more are placed beside their nearest landmarks, so the time grows
+linearly. Maps of one corpus under several questions are turned to match the first, so the eye can follow a text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
+
+from answerspace.answers import Array
+from answerspace.similarity import unit_rows
+
+Plane = npt.NDArray[np.floating[Any]]  # (n, 2)
+LANDMARKS = 2_000
+NEIGHBOURS = 3  # landmarks that a further point is placed by
+PERPLEXITY = 30.0
+TSNE_FROM = 12  # fewer distinct vectors are drawn by their principal components
+PILE = 0.012  # distance between texts that share a place; a map has radius 1
+GOLDEN_ANGLE = np.pi * (3 - np.sqrt(5))
+
+
+def project(vectors: Array, *, seed: int = 0) -> npt.NDArray[np.float32]:
+    """(n, d) vectors to (n, 2) positions, centred with root-mean-square radius 1; the same again for the same seed.
+
+    Equal vectors lie in a tight spiral around one place, so that their number can be seen.
+    """
+    rows = unit_rows(np.asarray(vectors, np.float32))
+    distinct, inverse = _distinct_rows(rows)
+    positions = _placed(distinct, seed) if len(distinct) else np.zeros((0, 2))
+    return np.asarray(_normalised(positions)[inverse] + _piles(inverse), np.float32)
+
+
+def align(positions: Array, reference: Array) -> npt.NDArray[np.float32]:
+    """Turn or mirror (n, 2) positions about their mean to lie closest to the reference (orthogonal Procrustes).
+
+    Row i of both is the same text. The shape of the map does not change.
+    """
+    if len(positions) == 0:
+        return np.asarray(positions, np.float32)
+    centred = positions - positions.mean(0)
+    left, _, right = np.linalg.svd(centred.T.astype(np.float64) @ (reference - reference.mean(0)))
+    return np.asarray(centred @ (left @ right) + reference.mean(0), np.float32)
+
+
+def project_all(spaces: Sequence[Array], *, seed: int = 0) -> list[npt.NDArray[np.float32]]:
+    """One map per (n, d) array of vectors of the same n texts, each aligned to the first."""
+    maps = [project(space, seed=seed) for space in spaces]
+    return [maps[0], *(align(one, maps[0]) for one in maps[1:])] if maps else []
+
+
+def _placed(distinct: Array, seed: int) -> Plane:
+    """Positions of m distinct unit rows."""
+    m = len(distinct)
+    if m < TSNE_FROM:
+        return _principal(distinct)
+    if m <= LANDMARKS:
+        return _tsne(distinct, seed)
+    chosen = np.sort(np.random.default_rng(seed).choice(m, LANDMARKS, replace=False))
+    landmarks = distinct[chosen]
+    places = _tsne(landmarks, seed)
+    positions = _beside(distinct, landmarks, places)
+    positions[chosen] = places
+    return positions
+
+
+def _tsne(rows: Array, seed: int) -> Plane:
+    perplexity = min(PERPLEXITY, (len(rows) - 1) / 3)
+    reduced = _principal(rows, 50)
+    start = reduced[:, :2] / max(float(reduced[:, 0].std()), 1e-12) * 1e-4
+    model = TSNE(perplexity=perplexity, init=start.astype(np.float32), random_state=seed, max_iter=500)
+    with threadpool_limits(1, user_api="openmp"):  # sums in a fixed order: the same map on every machine size
+        return np.asarray(model.fit_transform(reduced.astype(np.float32)))
+
+
+def _beside(rows: Array, landmarks: Array, places: Plane) -> Plane:
+    """Each row at the mean of its nearest landmarks' places, weighted by the inverse fourth power of distance.
+
+    The steep weight keeps a point on its nearest island instead of in the sea between two.
+    """
+    positions = np.zeros((len(rows), 2), places.dtype)
+    for at in range(0, len(rows), 4096):
+        part = rows[at : at + 4096]
+        squared = np.maximum(2 - 2 * part @ landmarks.T, 1e-6)
+        nearest = np.argpartition(squared, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
+        weights = np.take_along_axis(squared, nearest, axis=1) ** -2
+        weights /= weights.sum(1, keepdims=True)
+        positions[at : at + 4096] = (places[nearest] * weights[..., None]).sum(1)
+    return positions
+
+
+def _principal(rows: Array, dimensions: int = 2) -> Plane:
+    """Coordinates on the first principal components, with signs fixed; missing components are zero."""
+    centred = rows.astype(np.float64) - rows.mean(0, dtype=np.float64)
+    left, scale, _ = np.linalg.svd(centred, full_matrices=False)
+    coordinates = (left * scale)[:, :dimensions]
+    largest = coordinates[np.abs(coordinates).argmax(0), np.arange(coordinates.shape[1])]
+    coordinates = coordinates * np.where(largest < 0, -1, 1)
+    return np.pad(coordinates, ((0, 0), (0, max(0, 2 - coordinates.shape[1]))))
+
+
+def _normalised(positions: Plane) -> Plane:
+    if len(positions) == 0:
+        return positions
+    centred = positions - positions.mean(0)
+    radius = float(np.sqrt((centred**2).sum(1).mean()))
+    return centred / radius if radius > 1e-9 else 0 * centred
+
+
+def _distinct_rows(rows: Array) -> tuple[Array, npt.NDArray[np.intp]]:
+    """Distinct rows in order of first occurrence, and each row's place among them."""
+    places: dict[bytes, int] = {}
+    inverse = np.array([places.setdefault(row.tobytes(), len(places)) for row in rows], np.intp)
+    first = np.unique(inverse, return_index=True)[1] if len(rows) else np.zeros(0, np.intp)
+    return rows[first], inverse
+
+
+def _piles(inverse: npt.NDArray[np.intp]) -> Plane:
+    """Offsets that spread rows of one place in a sunflower spiral, the first staying in the middle."""
+    order = np.argsort(inverse, kind="stable")
+    starts = np.searchsorted(inverse[order], inverse[order])
+    nth = np.empty(len(inverse))
+    nth[order] = np.arange(len(inverse)) - starts
+    radius = PILE * np.sqrt(nth)
+    return np.column_stack([radius * np.cos(nth * GOLDEN_ANGLE), radius * np.sin(nth * GOLDEN_ANGLE)])
