@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 
@@ -17,28 +17,11 @@ from answerspace.answer_filter import AnswerFilter
 from answerspace.answers import Answered, Array, Asking, Sampling
 from answerspace.errors import InputError
 from answerspace.protocols import Backbone
+from answerspace.settings import Settings as Settings
 from answerspace.similarity import unit_rows
-
-if TYPE_CHECKING:
-    from answerspace.loading import LoadOptions
 
 T = TypeVar("T")
 DEFAULT_BATCH = 32
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What ``encode`` does when it is not told otherwise; saved with the model.
-
-    ``convention`` is "answerspace", or "published" for the aggregations of the InBedder authors' code where they
-    differ from the paper. ``answer_tokens`` None leaves the number to the backbone.
-    """
-
-    aggregation: str = "mean_answer"
-    layer: int = -1
-    normalize: bool = True
-    convention: str = "answerspace"
-    answer_tokens: int | None = None
 
 
 class Asked(NamedTuple):
@@ -88,9 +71,7 @@ class Embedder:
         """The length d of a vector."""
         return self.backbone.dimension
 
-    def read(
-        self, texts: Sequence[str], *, batch_size: int = DEFAULT_BATCH, show_progress: bool = False
-    ) -> Reading:
+    def read(self, texts: Sequence[str], *, batch_size: int = DEFAULT_BATCH, show_progress: bool = False) -> Reading:
         """Read the texts once, so that any number of questions can follow. A reading keeps states in memory."""
         rows = _checked_texts(texts)
         unique, inverse = _distinct(rows)
