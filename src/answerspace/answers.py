@@ -42,12 +42,15 @@ class Asking:
     ``sampling``: None is greedy.
     ``prompt_states``: False when the aggregation looks at slots only; a backbone may then leave prompt positions out
     of the Answered, which saves the transfer and, for a causal model at an inner layer, a second pass over the text.
+    ``words``: whether ``predicted`` and ``answers`` are wanted; without them a backbone that answers in fixed slots
+    leaves -1 and "" there and saves the pass through its head.
     """
 
     layer: int = -1
     answer_tokens: int | None = None
     sampling: Sampling | None = None
     prompt_states: bool = True
+    words: bool = True
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ class Encoder(Protocol):
 
 
 class Engine(Protocol):
-    """Runs one network: named arrays in, named arrays out. Knows token ids, not texts."""
+    """Runs one network: named arrays in, named arrays out (all, or the ones named). Knows token ids, not texts."""
 
-    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]: ...
+    def run(self, inputs: Mapping[str, np.ndarray], outputs: list[str] | None = None) -> dict[str, np.ndarray]: ...
 
 
 class Backbone(Protocol):

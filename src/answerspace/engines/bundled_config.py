@@ -1,0 +1,41 @@
+"""The bundled model's shape and its parts by name: what every engine of it agrees on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class BundledConfig:
+    """A frozen BERT-shaped reader and an asker of the same depth (docs/decisions/0003-frozen-reader.md).
+
+    ``slots`` answer masks follow the question; ``text_length`` is the most tokens kept of a text, ``[CLS]`` and
+    ``[SEP]`` included.
+    """
+
+    layers: int = 6
+    dimension: int = 384
+    heads: int = 12
+    intermediate: int = 1536
+    vocabulary: int = 30522
+    positions: int = 512
+    norm_eps: float = 1e-12
+    slots: int = 3
+    text_length: int = 256
+
+    def to_dict(self) -> dict[str, float]:
+        """The fields, for the config file."""
+        return asdict(self)
+
+
+LINEARS = {
+    "query": ("dimension", "dimension"),
+    "key": ("dimension", "dimension"),
+    "value": ("dimension", "dimension"),
+    "out": ("dimension", "dimension"),
+    "up": ("dimension", "intermediate"),
+    "down": ("intermediate", "dimension"),
+}
+"""The linear maps of a block: name -> (fields of the config that give the input and output size)."""
+
+NORMS = ("attention_norm", "output_norm")

@@ -1,0 +1,273 @@
+"""The training run of the bundled model: batches in, checkpoints and a log out.
+
+The same command resumes: everything a step depends on (weights, optimiser, earlier answers, place in the data) is
+in the checkpoint, and the data's order follows from the seed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.nn import functional
+
+from answerspace.engines.bundled_config import BundledConfig
+from answerspace.engines.bundled_network import BundledNetwork, start_from_bert
+from answerspace.errors import InputError
+from answerspace.progress import bar
+from answerspace.training.batch import Batch, BatchMaker
+from answerspace.training.objective import Losses, losses
+from answerspace.training.recipe import Recipe
+from answerspace.training.rows import Asked, Rows, batches
+
+CHECKPOINT = "checkpoint.pt"
+LOG = "log.jsonl"
+
+
+@dataclass
+class State:
+    """Where a run stands. ``seconds`` is training time so far, over all sittings."""
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    seconds: float = 0.0
+    questions: int = 0
+    memory: Tensor = field(default_factory=lambda: torch.zeros(0, 0))
+
+
+class Run:
+    """One training run in a folder."""
+
+    def __init__(self, recipe: Recipe, rows: Rows, output: Path, device: str = "cpu") -> None:
+        self.recipe = recipe
+        self.rows = rows
+        self.output = output
+        self.device = torch.device(device)
+        torch.manual_seed(recipe.seed)
+        self.start = start_folder(recipe.start)
+        tokenizer = Tokenizer.from_file(str(self.start / "tokenizer.json"))
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        self.network = start_network(self.start).to(self.device)
+        self.maker = BatchMaker(tokenizer, self.network.config, recipe.data)
+        for parameter in self.network.parameters():
+            parameter.requires_grad_(False)
+        self.trained = list(self.network.trained())
+        for parameter in self.trained:
+            parameter.requires_grad_(True)
+        self.optimizer = torch.optim.AdamW(_decay_groups(self.trained, recipe.train.weight_decay), lr=0.0, fused=True)
+        self.targets = TargetBank(self.network, self.maker)
+        self.state = State(memory=torch.zeros(0, self.network.config.dimension, device=self.device))
+
+    def train(self, save_every_s: float = 300.0, log_every: int = 50, dev_every: int = 500) -> dict[str, float]:
+        """Train to the recipe's end; returns the last dev scores. An interrupt saves a checkpoint first."""
+        self.output.mkdir(parents=True, exist_ok=True)
+        self.resume()
+        keep_freed_memory()
+        saved = time.monotonic()
+        with bar() as progress:
+            task = progress.add_task("questions", total=None)
+            try:
+                for rows in self._batches():
+                    started = time.monotonic()
+                    parts = self.step(self.maker(rows))
+                    self.state.seconds += time.monotonic() - started
+                    progress.update(task, completed=self.state.questions, description=f"step {self.state.step}")
+                    if self.state.step % log_every == 0:
+                        self._log({name: round(float(value), 4) for name, value in parts._asdict().items()})
+                    if self.state.step % dev_every == 0:
+                        self._log(self.dev_scores())
+                    if time.monotonic() - saved > save_every_s:
+                        self.save()
+                        saved = time.monotonic()
+            finally:
+                self.save()
+        scores = self.dev_scores()
+        self._log(scores)
+        return scores
+
+    def step(self, batch: Batch) -> Losses:
+        """One optimiser step."""
+        batch = _on(batch, self.device)
+        vectors, scores = self.answer_vectors(batch)
+        targets = self.targets(batch.answers)
+        parts = losses(vectors, targets, self.state.memory, scores, batch.words, self.recipe.loss)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate()
+        self.optimizer.zero_grad(set_to_none=True)
+        parts.total.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.trained, self.recipe.train.clip)
+        self.optimizer.step()
+        if self.recipe.train.memory:
+            self.state.memory = torch.cat([targets, self.state.memory])[: self.recipe.train.memory]
+        self.state.step += 1
+        self.state.questions += len(batch.owner)
+        return parts
+
+    def answer_vectors(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Unit answer vectors (Q, D) and slot scores (Q, slots, V)."""
+        with torch.no_grad():
+            read = self.network.read(batch.text_ids, batch.text_mask)
+        pairs = [(k[batch.owner], v[batch.owner]) for k, v in self.network.text_pairs(read)]
+        text_mask = batch.text_mask[batch.owner]
+        last = self.network.ask(pairs, text_mask, batch.question_ids, batch.question_mask)[-1]
+        slots = last.gather(1, batch.slots[..., None].expand(-1, -1, last.shape[-1]))
+        return functional.normalize(slots.mean(1), dim=-1), self.network.scores(slots)
+
+    def learning_rate(self) -> float:
+        """Linear warm-up, then half a cosine to 0."""
+        train = self.recipe.train
+        warm = min(1.0, (self.state.step + 1) / max(1, train.warmup_steps))
+        return train.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * min(1.0, self.done())))
+
+    def done(self) -> float:
+        """The share of the run that is over, 0 to 1, by steps or by training time, whichever is further."""
+        train = self.recipe.train
+        by_steps = self.state.step / train.steps if train.steps else 0.0
+        by_time = self.state.seconds / 60 / train.minutes if train.minutes else 0.0
+        return max(by_steps, by_time)
+
+    @torch.no_grad()
+    def dev_scores(self, most: int = 1500) -> dict[str, float]:
+        """On held-apart texts: how often the nearest of all dev answers is the right one; MRR; first word right."""
+        rows = sorted(self.rows.dev, key=lambda a: (len(a.text), a.text))[:: max(1, len(self.rows.dev) // most)]
+        found, truth, first = [], [], 0
+        for i in range(0, len(rows), 64):
+            batch = _on(self.maker(_with_some(rows[i : i + 64])), self.device)
+            vectors, scores = self.answer_vectors(batch)
+            found.append(vectors)
+            truth += batch.answers
+            first += int((scores[:, 0].argmax(-1) == batch.words[:, 0]).sum())
+        if not truth:
+            return {}
+        distinct = sorted(set(truth))
+        place = {answer: i for i, answer in enumerate(distinct)}
+        similar = torch.cat(found) @ self.targets(distinct).T
+        own = similar[torch.arange(len(truth)), torch.tensor([place[a] for a in truth])]
+        rank = 1 + (similar > own[:, None]).sum(1)
+        return {
+            "dev_accuracy": round(float((rank == 1).float().mean()), 4),
+            "dev_mrr": round(float((1 / rank).mean()), 4),
+            "dev_first_word": round(first / len(truth), 4),
+            "dev_questions": len(truth),
+        }
+
+    def save(self) -> None:
+        """Write the checkpoint; a reader never sees half of one."""
+        values: dict[str, Any] = {
+            "state": vars(self.state),
+            "weights": [p.detach() for p in self.trained],
+            "optimizer": self.optimizer.state_dict(),
+        }
+        partial = self.output / (CHECKPOINT + ".partial")
+        torch.save(values, partial)
+        partial.replace(self.output / CHECKPOINT)
+
+    def resume(self) -> None:
+        """Go on from the folder's checkpoint, if there is one."""
+        path = self.output / CHECKPOINT
+        if not path.exists():
+            return
+        values = torch.load(path, map_location=self.device, weights_only=True)
+        self.state = State(**values["state"])
+        with torch.no_grad():
+            for parameter, saved in zip(self.trained, values["weights"], strict=True):
+                parameter.copy_(saved)
+        self.optimizer.load_state_dict(values["optimizer"])
+
+    def _batches(self) -> Iterator[list[Asked]]:
+        while True:
+            made = batches(self.rows, self.recipe, self.state.epoch)
+            while self.state.batch < len(made):
+                if self.done() >= 1:
+                    return
+                yield made[self.state.batch]
+                self.state.batch += 1
+            self.state.epoch, self.state.batch = self.state.epoch + 1, 0
+
+    def _log(self, values: dict[str, float]) -> None:
+        s = self.state
+        place = {"step": s.step, "epoch": s.epoch, "questions": s.questions, "seconds": round(s.seconds, 1)}
+        with (self.output / LOG).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(place | values) + "\n")
+
+
+class TargetBank:
+    """Gold answers as vectors of the frozen start model, each computed once."""
+
+    def __init__(self, network: BundledNetwork, maker: BatchMaker) -> None:
+        self.network = network
+        self.maker = maker
+        self.known: dict[str, Tensor] = {}
+
+    @torch.no_grad()
+    def __call__(self, answers: list[str]) -> Tensor:
+        """(Q, D) unit vectors."""
+        device = self.network.projection.weight.device
+        new = sorted({answer for answer in answers if answer not in self.known}, key=len)
+        for i in range(0, len(new), 256):
+            ids, mask = (t.to(device) for t in self.maker.texts(new[i : i + 256]))
+            last = self.network.read(ids, mask)[-1] * mask[..., None]
+            mean = functional.normalize(last.sum(1) / mask.sum(1, keepdim=True), dim=-1)
+            self.known.update(zip(new[i : i + 256], mean, strict=True))
+        return torch.stack([self.known[answer] for answer in answers])
+
+
+def start_folder(name: str) -> Path:
+    """The start model's folder: a path, or an installed package that carries one in ``model/``."""
+    path = Path(name)
+    if path.is_dir():
+        return path
+    spec = find_spec(name) if name.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        raise InputError(f"The start model must be a folder or an installed package with a model. Got {name!r}.")
+    return Path(spec.submodule_search_locations[0]) / "model"
+
+
+def start_network(folder: Path) -> BundledNetwork:
+    """A network from a BERT checkpoint, or from a bundled model's folder to train further."""
+    weights = load_file(folder / "model.safetensors")
+    network = BundledNetwork(BundledConfig())
+    if "projection.weight" in weights:
+        network.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+    else:
+        start_from_bert(network, weights)
+    return network
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc to keep freed blocks. Without it a step spends a third of its time in page faults."""
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(-3, 2**31 - 1)  # M_MMAP_THRESHOLD
+        libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
+    except (OSError, AttributeError):
+        return
+
+
+def _decay_groups(parameters: list[torch.nn.Parameter], decay: float) -> list[dict[str, Any]]:
+    matrices = [p for p in parameters if p.ndim > 1]
+    return [
+        {"params": matrices, "weight_decay": decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def _on(batch: Batch, device: torch.device) -> Batch:
+    return Batch(*(value.to(device) if isinstance(value, Tensor) else value for value in batch))
+
+
+def _with_some(rows: list[Asked], most: int = 2) -> list[Asked]:
+    return [Asked(row.source, row.text, row.qa[:most]) for row in rows]

@@ -1,0 +1,143 @@
+"""Training rows: (text, question, answer) read from files, mixed by source and put into batches.
+
+Everything is decided by the recipe's seed and the number of the pass, so a run can be resumed at any batch.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import random
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import polars as pl
+
+from answerspace.errors import InputError
+from answerspace.training.recipe import DataRecipe, Recipe
+
+QA = tuple[str, str]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A text with some of its questions and their answers."""
+
+    source: str
+    text: str
+    qa: tuple[QA, ...]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """All texts of all sources, held-apart ones in ``dev``."""
+
+    train: dict[str, list[Asked]]
+    dev: list[Asked]
+
+
+def read_rows(folder: Path, recipe: DataRecipe, root: Path = Path()) -> Rows:
+    """Read the recipe's files: Parquet or JSON Lines below ``folder``, written ones below ``root``."""
+    allowed = _allowed_sources(folder, recipe)
+    by_text: dict[str, dict[str, list[QA]]] = defaultdict(lambda: defaultdict(list))
+    for name in recipe.files:
+        for source, text, question, answer in _rows_of(folder / name):
+            if (allowed is None or (Path(name).stem, source) in allowed) and len(question) <= recipe.question_letters:
+                by_text[source][text].append((question, answer))
+    for name in recipe.written:
+        for text, qa in _written_rows(root / name):
+            by_text["written"][text].extend(qa)
+    train: dict[str, list[Asked]] = {}
+    dev: list[Asked] = []
+    for source, texts in by_text.items():
+        asked = [Asked(source, text, tuple(qa)) for text, qa in texts.items()]
+        held = [is_dev(a.text, recipe.dev_share) for a in asked]
+        train[source] = [a for a, h in zip(asked, held, strict=True) if not h]
+        dev += [a for a, h in zip(asked, held, strict=True) if h]
+    return Rows(train, dev)
+
+
+def is_dev(text: str, share: float) -> bool:
+    """Whether a text is held apart; depends on the text alone, so no run can mix the two."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "big") < share * 2**32
+
+
+def batches(rows: Rows, recipe: Recipe, epoch: int) -> list[list[Asked]]:
+    """One pass: capped sources, groups of one source, batches of texts of like length, in a seeded order."""
+    rng = random.Random(f"{recipe.seed}:{epoch}")
+    data, train = recipe.data, recipe.train
+    groups: list[list[Asked]] = []
+    for source in sorted(rows.train):
+        chosen = _capped(rows.train[source], data.caps.get(source, data.cap), data.questions_per_text, rng)
+        chosen.sort(key=lambda a: len(a.text) + rng.random() * 40)
+        groups += [chosen[i : i + train.group] for i in range(0, len(chosen), train.group)]
+    rng.shuffle(groups)
+    per_batch = max(1, train.texts_per_batch // train.group)
+    out: list[list[Asked]] = []
+    for pool in _slices(groups, per_batch * 48):
+        made = []
+        for like in _slices(sorted(pool, key=_text_length), per_batch * 6):
+            made += [sum(batch, []) for batch in _slices(sorted(like, key=_question_length), per_batch)]
+        rng.shuffle(made)
+        out += made
+    return out
+
+
+def _slices(items: list[T], size: int) -> list[list[T]]:
+    return [items[i : i + size] for i in range(0, len(items), size)]
+
+
+def _text_length(group: list[Asked]) -> int:
+    return max(len(asked.text) for asked in group)
+
+
+def _question_length(group: list[Asked]) -> int:
+    return max(len(question) for asked in group for question, _ in asked.qa)
+
+
+def _capped(texts: list[Asked], cap: int, questions: int, rng: random.Random) -> list[Asked]:
+    """Texts in random order, each with at most ``questions`` questions, until ``cap`` rows are reached."""
+    out: list[Asked] = []
+    total = 0
+    for asked in rng.sample(texts, len(texts)):
+        if total >= cap:
+            break
+        qa = rng.sample(asked.qa, min(questions, len(asked.qa)))
+        out.append(Asked(asked.source, asked.text, tuple(qa)))
+        total += len(qa)
+    return out
+
+
+def _allowed_sources(folder: Path, recipe: DataRecipe) -> set[tuple[str, str]] | None:
+    """The (file, source) pairs of the wanted classes in sources.csv; None when there is no such list."""
+    listing = folder / "sources.csv"
+    if not listing.exists():
+        return None
+    with listing.open(newline="", encoding="utf-8") as file:
+        return {(row["file"], row["source"]) for row in csv.DictReader(file) if row["class"] in recipe.classes}
+
+
+def _rows_of(path: Path) -> Iterator[tuple[str, str, str, str]]:
+    if not path.exists():
+        raise InputError(f"The training file {path} must exist. Give the right folder with --data.")
+    frame = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_ndjson(path)
+    missing = [name for name in ("text", "question", "answer") if name not in frame.columns]
+    if missing:
+        raise InputError(f"{path} must have a column {missing[0]!r}. It has {', '.join(frame.columns)}.")
+    if "source" not in frame.columns:
+        frame = frame.with_columns(pl.lit(path.stem).alias("source"))
+    yield from frame.select("source", "text", "question", "answer").iter_rows()
+
+
+def _written_rows(path: Path) -> Iterator[tuple[str, list[QA]]]:
+    if not path.exists():
+        raise InputError(f"The training file {path} must exist. Run from the repository's root.")
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            row = json.loads(line)
+            yield row["text"], [(question, answer) for question, answer in row["qa"]]
