@@ -182,7 +182,7 @@ class Reencode:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not hasattr(self.encoder, "encode"):
+        if isinstance(self.encoder, str) or not hasattr(self.encoder, "encode"):  # a string has an encode of its own
             raise InputError(f"encoder must have a method encode(texts). Got {type(self.encoder).__name__}.")
         if self.samples < 1:
             raise InputError(f"samples must be at least 1. Got {self.samples}.")
