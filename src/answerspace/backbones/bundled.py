@@ -14,21 +14,18 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from safetensors.numpy import load_file
-from scipy.special import erf
 from tokenizers import Tokenizer
 
 from answerspace.answers import Answered, Array, Asking, Ids, Sampling
-from answerspace.engines.bundled_config import BundledConfig
+from answerspace.engines.bundled_config import BundledConfig, special_ids
 from answerspace.errors import InputError, MissingExtra, ModelError
 from answerspace.protocols import Engine
 
 CONFIG = "answerspace.json"
-FILES = (CONFIG, "model.safetensors", "read.onnx", "ask.onnx", "tokenizer.json")
-Engines = tuple[Engine, Engine]
+FILES = (CONFIG, "model.safetensors", "read.onnx", "ask.onnx", "head.onnx", "tokenizer.json")
+Open = Callable[[str], Engine]
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,7 @@ class BundledBackbone:
     kind = "bundled"
 
     def __init__(
-        self, folder: Path, config: BundledConfig, engines: Engines, *, engine: str, truncation: str = "head"
+        self, folder: Path, config: BundledConfig, open_engine: Open, *, engine: str, truncation: str = "head"
     ) -> None:
         self.folder = folder
         self.config = config
@@ -59,17 +56,17 @@ class BundledBackbone:
         self.dimension = config.dimension
         self.truncation = truncation
         self.engine = engine
-        self._reader, self._asker = engines
+        self._open = open_engine
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self._tokenizer.encode_special_tokens = True  # a text that contains "[MASK]" is only text
-        names = ("[CLS]", "[SEP]", "[MASK]", "[PAD]")
-        self._cls, self._sep, self._mask, self._pad = (self._tokenizer.token_to_id(name) for name in names)
+        self._cls, self._sep, self._mask, self._pad = special_ids(self._tokenizer)
 
     # --- the protocol ---------------------------------------------------------------------------------------
 
     def read(self, texts: Sequence[str]) -> Read:
+        """Tokenise and read a batch of texts; the question plays no part."""
         rows = [[self._cls, *self._cut(ids), self._sep] for ids in self._ids(texts)]
         ids, mask = self._padded(rows)
         made = self._reader.run({"ids": ids, "mask": mask})
@@ -77,6 +74,7 @@ class BundledBackbone:
         return Read(made, mask, pooled, list(texts))
 
     def ask(self, read: Read, instructions: Sequence[str], asking: Asking) -> Answered:
+        """One pass of the question and its slots over what was read."""
         ids, mask, slots = self._questions(instructions)
         layer = f"states_{asking.layer % (self.layers + 1)}"
         last = f"states_{self.layers}"
@@ -97,18 +95,16 @@ class BundledBackbone:
         return read.pooled
 
     def head(self, states: Array) -> Array:
-        part = self._head
-        x = states @ part["dense.weight"].T + part["dense.bias"]
-        x = x * 0.5 * (1 + erf(x / np.sqrt(2)))
-        x = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + self.config.norm_eps)
-        x = x * part["norm.weight"] + part["norm.bias"]
-        return np.asarray(x.astype(np.float32) @ part["words"].T + part["bias"], np.float32)
+        """(K, D) last-layer states -> (K, V) scores over the word pieces."""
+        return self._head.run({"states": np.ascontiguousarray(states, np.float32)})["scores"]
 
     def tokens(self, ids: Sequence[int]) -> list[str]:
+        """The text of each word piece; a leading space marks the start of a word."""
         names = [self._tokenizer.id_to_token(int(i)) or "" for i in ids]
         return [name[2:] if name.startswith("##") else " " + name for name in names]
 
     def token_ids(self, text: str) -> list[int]:
+        """The word pieces of a text, without special tokens."""
         return list(self._ids([text])[0])
 
     @cached_property
@@ -164,7 +160,7 @@ class BundledBackbone:
 
     def _named(self, states: Array, read: Read, instructions: Sequence[str], asking: Asking) -> Ids:
         """The token each slot names: (B, slots, D) -> (B, slots)."""
-        scores = self.head(states)
+        scores = self.head(states.reshape(-1, self.dimension)).reshape(*states.shape[:2], -1)
         if asking.sampling is None:
             return np.asarray(scores.argmax(-1), np.int64)
         rows = zip(scores, read.texts, instructions, strict=True)
@@ -181,11 +177,16 @@ class BundledBackbone:
         return str(self._tokenizer.decode(kept)).strip()
 
     @cached_property
-    def _head(self) -> dict[str, Array]:
-        stored = load_file(self.folder / "model.safetensors")
-        part = {name[5:]: stored[name].astype(np.float32) for name in stored if name.startswith("head.")}
-        part["words"] = stored["embeddings.word.weight"].astype(np.float32)
-        return part
+    def _reader(self) -> Engine:
+        return self._open("read")
+
+    @cached_property
+    def _asker(self) -> Engine:
+        return self._open("ask")
+
+    @cached_property
+    def _head(self) -> Engine:
+        return self._open("head")
 
 
 def _draw(scores: Array, sampling: Sampling, text: str, question: str) -> Ids:
@@ -230,10 +231,9 @@ def load_bundled(
     chosen = "onnx" if engine == "auto" else engine
     if chosen not in ENGINES:
         raise InputError(f"engine must be one of auto, {', '.join(ENGINES)}. Got {engine!r}.")
-    engines = ENGINES[chosen](folder, config, threads, device)
-    return BundledBackbone(
-        folder, config, engines, engine=chosen, truncation=truncation or stored.get("truncation", "head")
-    )
+    open_engine = ENGINES[chosen](folder, config, threads, device)
+    kept_end = truncation or stored.get("truncation", "head")
+    return BundledBackbone(folder, config, open_engine, engine=chosen, truncation=kept_end)
 
 
 def bundled_folder() -> Path:
@@ -242,30 +242,30 @@ def bundled_folder() -> Path:
         return folder
 
 
-def _onnx_engines(folder: Path, config: BundledConfig, threads: int, device: str) -> Engines:
+def _onnx_engines(folder: Path, config: BundledConfig, threads: int, device: str) -> Open:
     from answerspace.engines.onnx import OnnxEngine
 
-    return OnnxEngine(folder / "read.onnx", threads), OnnxEngine(folder / "ask.onnx", threads)
+    return lambda name: OnnxEngine(folder / f"{name}.onnx", threads)
 
 
-def _openvino_engines(folder: Path, config: BundledConfig, threads: int, device: str) -> Engines:
+def _openvino_engines(folder: Path, config: BundledConfig, threads: int, device: str) -> Open:
     try:
         from answerspace.engines.openvino import OpenvinoEngine
     except ImportError:
         raise MissingExtra("The OpenVINO engine", "openvino") from None
-    return OpenvinoEngine(folder / "read.onnx", threads), OpenvinoEngine(folder / "ask.onnx", threads)
+    return lambda name: OpenvinoEngine(folder / f"{name}.onnx", threads)
 
 
-def _torch_engines(folder: Path, config: BundledConfig, threads: int, device: str) -> Engines:
+def _torch_engines(folder: Path, config: BundledConfig, threads: int, device: str) -> Open:
     try:
-        from answerspace.engines.torch import TorchAsker, TorchReader, load_network
+        from answerspace.engines.torch import TORCH_ENGINES, load_network
     except ImportError:
         raise MissingExtra("The torch engine", "torch") from None
     network = load_network(folder / "model.safetensors", config, device)
-    return TorchReader(network), TorchAsker(network)
+    return lambda name: TORCH_ENGINES[name](network)
 
 
-ENGINES: dict[str, Callable[[Path, BundledConfig, int, str], Any]] = {
+ENGINES: dict[str, Callable[[Path, BundledConfig, int, str], Open]] = {
     "onnx": _onnx_engines,
     "openvino": _openvino_engines,
     "torch": _torch_engines,

@@ -1,0 +1,1 @@
+"""How a network is run: token ids in, states out."""

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from tokenizers import Tokenizer
+
+from answerspace.errors import ModelError
+
 
 @dataclass(frozen=True)
 class BundledConfig:
@@ -39,3 +43,11 @@ LINEARS = {
 """The linear maps of a block: name -> (fields of the config that give the input and output size)."""
 
 NORMS = ("attention_norm", "output_norm")
+
+
+def special_ids(tokenizer: Tokenizer) -> tuple[int, int, int, int]:
+    """The ids of [CLS], [SEP], [MASK] and [PAD]."""
+    cls, sep, mask, pad = (tokenizer.token_to_id(name) for name in ("[CLS]", "[SEP]", "[MASK]", "[PAD]"))
+    if cls is None or sep is None or mask is None or pad is None:
+        raise ModelError("The tokenizer of a bundled model must know [CLS], [SEP], [MASK] and [PAD]. One is missing.")
+    return cls, sep, mask, pad

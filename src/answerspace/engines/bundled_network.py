@@ -24,6 +24,15 @@ Pair = tuple[Tensor, Tensor]
 class Block(nn.Module):
     """One post-norm transformer block, with keys and values of a text put before its own when given."""
 
+    query: nn.Linear
+    key: nn.Linear
+    value: nn.Linear
+    out: nn.Linear
+    up: nn.Linear
+    down: nn.Linear
+    attention_norm: nn.LayerNorm
+    output_norm: nn.LayerNorm
+
     def __init__(self, config: BundledConfig) -> None:
         super().__init__()
         self.heads = config.heads
@@ -34,7 +43,7 @@ class Block(nn.Module):
 
     def split(self, x: Tensor) -> Tensor:
         """(B, T, D) -> (B, heads, T, D / heads)."""
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
 
     def text_pair(self, layer_input: Tensor) -> Pair:
         """Keys and values (B, heads, L, D / heads) of a text from the reader's layer input (B, L, D)."""
@@ -77,7 +86,7 @@ class Head(nn.Module):
 
     def forward(self, states: Tensor, words: Tensor) -> Tensor:
         """(..., D) states, (V, D) word vectors -> (..., V) scores."""
-        return self.norm(functional.gelu(self.dense(states))) @ words.T + self.bias
+        return cast(Tensor, self.norm(functional.gelu(self.dense(states))) @ words.T + self.bias)
 
 
 class BundledNetwork(nn.Module):
@@ -102,7 +111,8 @@ class BundledNetwork(nn.Module):
 
     def text_pairs(self, read: list[Tensor]) -> list[Pair]:
         """The asker's keys and values of the text, one pair a layer."""
-        return [block.text_pair(x) for block, x in zip(self.asker, read, strict=False)]
+        blocks = cast(list[Block], list(self.asker))
+        return [block.text_pair(x) for block, x in zip(blocks, read, strict=False)]
 
     def ask(self, pairs: list[Pair], text_mask: Tensor, ids: Tensor, mask: Tensor) -> list[Tensor]:
         """Question ids (B, T) over texts -> states after the embeddings and each block, the last one projected."""

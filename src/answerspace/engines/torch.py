@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from answerspace.engines.bundled_config import BundledConfig
 from answerspace.engines.bundled_network import BundledNetwork
+from answerspace.protocols import Engine
 
 
 def load_network(weights: Path, config: BundledConfig, device: str = "cpu") -> BundledNetwork:
@@ -57,3 +58,23 @@ class TorchAsker:
         states = self.network.ask(pairs, given["text_mask"], given["ids"], given["mask"])
         made = {f"states_{i}": state for i, state in enumerate(states)}
         return {name: made[name].cpu().numpy() for name in outputs or made}
+
+
+class TorchHead:
+    """``head.onnx`` in torch, with the same names."""
+
+    def __init__(self, network: BundledNetwork) -> None:
+        self.network = network
+
+    @torch.inference_mode()
+    def run(self, inputs: Mapping[str, np.ndarray], outputs: list[str] | None = None) -> dict[str, np.ndarray]:
+        """Named arrays in, named arrays out."""
+        states = torch.from_numpy(inputs["states"]).to(self.network.projection.weight.device)
+        return {"scores": self.network.scores(states).cpu().numpy()}
+
+
+TORCH_ENGINES: dict[str, Callable[[BundledNetwork], Engine]] = {
+    "read": TorchReader,
+    "ask": TorchAsker,
+    "head": TorchHead,
+}

@@ -1,0 +1,1 @@
+"""How models are trained: the bundled model's recipe."""

@@ -9,7 +9,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from answerspace.engines.bundled_config import BundledConfig
+from answerspace.engines.bundled_config import BundledConfig, special_ids
 from answerspace.training.answer_words import content_words
 from answerspace.training.recipe import DataRecipe
 from answerspace.training.rows import Asked
@@ -35,9 +35,7 @@ class BatchMaker:
         self.tokenizer = tokenizer
         self.config = config
         self.data = data
-        self.cls, self.sep, self.mask, self.pad = (
-            tokenizer.token_to_id(token) for token in ("[CLS]", "[SEP]", "[MASK]", "[PAD]")
-        )
+        self.cls, self.sep, self.mask, self.pad = special_ids(tokenizer)
 
     def __call__(self, rows: Sequence[Asked]) -> Batch:
         """One step's tensors."""

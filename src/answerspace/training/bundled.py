@@ -266,7 +266,8 @@ def _decay_groups(parameters: list[torch.nn.Parameter], decay: float) -> list[di
 
 
 def _on(batch: Batch, device: torch.device) -> Batch:
-    return Batch(*(value.to(device) if isinstance(value, Tensor) else value for value in batch))
+    moved: dict[str, Any] = {name: v.to(device) for name, v in batch._asdict().items() if isinstance(v, Tensor)}
+    return batch._replace(**moved)
 
 
 def _with_some(rows: list[Asked], most: int = 2) -> list[Asked]:

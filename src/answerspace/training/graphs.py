@@ -1,7 +1,8 @@
-"""The bundled network as two ONNX graphs that take their weights straight out of ``model.safetensors``.
+"""The bundled network as three ONNX graphs that take their weights straight out of ``model.safetensors``.
 
     read.onnx   text ids, mask                    -> the asker's keys and values of the text, the pooled text vector
     ask.onnx    keys, values, question ids, masks -> the states after each layer
+    head.onnx   projected states                  -> scores over the vocabulary
 
 Only standard operators, so any runtime can take them. The weights file is half precision; the casts and transposes
 of weights stand in the graph and are folded when a session is made.
@@ -24,10 +25,10 @@ WEIGHTS = "model.safetensors"
 
 
 def write_graphs(folder: Path, config: BundledConfig) -> None:
-    """Write ``read.onnx`` and ``ask.onnx`` beside the folder's weights file."""
+    """Write the graphs beside the folder's weights file."""
     places = safetensors_places(folder / WEIGHTS)
-    onnx.save(read_graph(config, places), folder / "read.onnx")
-    onnx.save(ask_graph(config, places), folder / "ask.onnx")
+    for name, graph in (("read", read_graph), ("ask", ask_graph), ("head", head_graph)):
+        onnx.save(graph(config, places), folder / f"{name}.onnx")
 
 
 def safetensors_places(path: Path) -> dict[str, dict[str, Any]]:
@@ -58,12 +59,14 @@ class Builder:
         self.count = 0
 
     def op(self, kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
+        """Add one node."""
         self.count += 1
         name = output or f"{kind}_{self.count}"
         self.nodes.append(helper.make_node(kind, list(inputs), [name], name=f"{kind}_{self.count}", **attributes))
         return name
 
     def constant(self, value: Any, dtype: Any) -> str:
+        """A small constant, stored in the graph itself."""
         array = np.asarray(value, dtype)
         name = f"constant_{array.dtype}_{'_'.join(map(str, array.ravel()))}_{array.ndim}"
         self.initializers.setdefault(name, numpy_helper.from_array(array, name))
@@ -82,17 +85,21 @@ class Builder:
         return name
 
     def weight(self, name: str) -> str:
+        """A tensor of the weights file in single precision."""
         return self.op("Cast", self.stored(name), to=TensorProto.FLOAT)
 
     def linear(self, x: str, name: str) -> str:
+        """x times the weights, plus the bias."""
         product = self.op("MatMul", x, self.op("Transpose", self.weight(f"{name}.weight"), perm=[1, 0]))
         return self.op("Add", product, self.weight(f"{name}.bias"))
 
     def norm(self, x: str, name: str) -> str:
+        """Layer normalisation."""
         weight, bias = self.weight(f"{name}.weight"), self.weight(f"{name}.bias")
         return self.op("LayerNormalization", x, weight, bias, axis=-1, epsilon=self.config.norm_eps)
 
     def embeddings(self, ids: str, token_type: int) -> str:
+        """Word, position and type vectors of (B, T) ids, summed and normalised."""
         words = self.op("Cast", self.op("Gather", self.stored("embeddings.word.weight"), ids), to=TensorProto.FLOAT)
         length = self.op("Slice", self.op("Shape", ids), self.constant([1], np.int64), self.constant([2], np.int64))
         positions = self.op(
@@ -114,12 +121,15 @@ class Builder:
         return self.op("Transpose", self.op("Reshape", x, shape), perm=perm)
 
     def keys(self, x: str, name: str) -> str:
+        """(B, T, D) -> (B, heads, width, T): transposed already, as attention wants them."""
         return self.split(self.linear(x, f"{name}.key"), [0, 2, 3, 1])
 
     def values(self, x: str, name: str) -> str:
+        """(B, T, D) -> (B, heads, T, width)."""
         return self.split(self.linear(x, f"{name}.value"), [0, 2, 1, 3])
 
     def block(self, x: str, name: str, key: str, value: str, bias: str) -> str:
+        """One post-norm transformer block over given keys and values."""
         scale = float(self.config.dimension // self.config.heads) ** -0.5
         query = self.op(
             "Mul", self.split(self.linear(x, f"{name}.query"), [0, 2, 1, 3]), self.constant(scale, np.float32)
@@ -132,6 +142,7 @@ class Builder:
         return self.norm(self.op("Add", x, self.linear(inner, f"{name}.down")), f"{name}.output_norm")
 
     def model(self, name: str, inputs: list[Any], outputs: list[Any]) -> onnx.ModelProto:
+        """The finished model."""
         graph = helper.make_graph(self.nodes, name, inputs, outputs, list(self.initializers.values()))
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
 
@@ -177,6 +188,17 @@ def ask_graph(config: BundledConfig, places: dict[str, dict[str, Any]]) -> onnx.
         for i in range(config.layers + 1)
     ]
     return g.model("ask", inputs, outputs)
+
+
+def head_graph(config: BundledConfig, places: dict[str, dict[str, Any]]) -> onnx.ModelProto:
+    """Projected states (K, D) -> ``scores`` (K, V)."""
+    g = Builder(config, places)
+    x = g.norm(g.op("Gelu", g.linear("states", "head.dense")), "head.norm")
+    words = g.op("Transpose", g.weight("embeddings.word.weight"), perm=[1, 0])
+    g.op("Add", g.op("MatMul", x, words), g.weight("head.bias"), output="scores")
+    given = helper.make_tensor_value_info("states", TensorProto.FLOAT, ["K", config.dimension])
+    made = helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["K", config.vocabulary])
+    return g.model("head", [given], [made])
 
 
 def _ids(name: str, length: str) -> Any:

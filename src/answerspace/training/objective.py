@@ -44,7 +44,9 @@ def words_loss(scores: Tensor, words: Tensor) -> Tensor:
     return functional.cross_entropy(scores.flatten(0, 1), words.flatten())
 
 
-def losses(vectors: Tensor, targets: Tensor, memory: Tensor, scores: Tensor, words: Tensor, recipe: LossRecipe) -> Losses:
+def losses(
+    vectors: Tensor, targets: Tensor, memory: Tensor, scores: Tensor, words: Tensor, recipe: LossRecipe
+) -> Losses:
     """All parts and their weighted sum."""
     contrast = contrast_loss(vectors, targets, memory, recipe)
     word = words_loss(scores, words)

@@ -12,6 +12,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
@@ -82,7 +83,7 @@ def batches(rows: Rows, recipe: Recipe, epoch: int) -> list[list[Asked]]:
     for pool in _slices(groups, per_batch * 48):
         made = []
         for like in _slices(sorted(pool, key=_text_length), per_batch * 6):
-            made += [sum(batch, []) for batch in _slices(sorted(like, key=_question_length), per_batch)]
+            made += [list(chain(*batch)) for batch in _slices(sorted(like, key=_question_length), per_batch)]
         rng.shuffle(made)
         out += made
     return out
