@@ -102,15 +102,16 @@ def _principal(rows: Array, dimensions: int = 2) -> Plane:
     coordinates = (left * scale)[:, :dimensions]
     largest = coordinates[np.abs(coordinates).argmax(0), np.arange(coordinates.shape[1])]
     coordinates = coordinates * np.where(largest < 0, -1, 1)
-    return np.pad(coordinates, ((0, 0), (0, max(0, 2 - coordinates.shape[1]))))
+    padded: Plane = np.pad(coordinates, ((0, 0), (0, max(0, 2 - coordinates.shape[1]))))
+    return padded
 
 
 def _normalised(positions: Plane) -> Plane:
     if len(positions) == 0:
         return positions
-    centred = positions - positions.mean(0)
+    centred: Plane = positions - positions.mean(0)
     radius = float(np.sqrt((centred**2).sum(1).mean()))
-    return centred / radius if radius > 1e-9 else 0 * centred
+    return centred / radius if radius > 1e-9 else np.zeros_like(centred)
 
 
 def _distinct_rows(rows: Array) -> tuple[Array, npt.NDArray[np.intp]]:

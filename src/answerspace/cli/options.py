@@ -1,0 +1,19 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+File = Annotated[str, typer.Argument(help="CSV, TSV, JSON Lines, Parquet or plain lines; - is standard input.")]
+Column = Annotated[
+    str | None, typer.Option(help="The column with the texts; may be left out when only one holds text.")
+]
+Ask = Annotated[list[str] | None, typer.Option("--ask", help="A question put to every text. Repeat for more.")]
+Model = Annotated[str | None, typer.Option(help="A hub id or model folder. Left out: the bundled model.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Texts that go through the model at once.")]
+Limit = Annotated[int | None, typer.Option(help="Use the first rows only.")]
+Encoding = Annotated[str | None, typer.Option(help="Such as cp1252; left out: UTF-8, or what a byte-order mark says.")]
+Format = Annotated[str | None, typer.Option(help="csv, tsv, jsonl, parquet or lines; left out: told from the file.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes.")]
