@@ -71,6 +71,7 @@ class CausalBackbone(TorchModel):
             keep_after=False,
         )
         self.stop_ids = stop_ids(model, tokenizer)
+        self.special_ids = np.union1d(self.special_ids, self.stop_ids.cpu().numpy())  # never part of an answer
 
     @torch.inference_mode()
     def read(self, texts: Sequence[str]) -> CausalRead:

@@ -40,6 +40,7 @@ class Seq2SeqBackbone(TorchModel):
         start, forced = model.config.decoder_start_token_id, generation.forced_bos_token_id
         self.opening = [start if start is not None else self.pad_id, *([] if forced is None else [forced])]
         self.stop_ids = stop_ids(model, tokenizer)
+        self.special_ids = np.union1d(self.special_ids, self.stop_ids.cpu().numpy())  # never part of an answer
 
     def read(self, texts: Sequence[str]) -> list[str]:
         """The texts themselves: there is nothing to keep before the question is known."""

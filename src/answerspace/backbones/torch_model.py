@@ -129,7 +129,8 @@ def _wordpiece(token: str) -> str:
 
 def _fingerprint(model: Any, tokenizer: Any, options: PromptOptions, kind: str) -> str:
     """A hash of the configuration, the prompt options, the vocabulary's size and some bytes of every tensor."""
-    config = {k: v for k, v in model.config.to_dict().items() if not k.startswith("_") and k != "transformers_version"}
+    written = ("architectures", "dtype", "transformers_version")  # what saving adds; dtypes are hashed with the tensors
+    config = {k: v for k, v in model.config.to_dict().items() if not k.startswith("_") and k not in written}
     parts = [kind, repr(sorted(config.items(), key=lambda item: item[0])), repr(options), str(len(tokenizer))]
     digest = hashlib.blake2b("\0".join(parts).encode(), digest_size=16)
     for name, tensor in sorted(model.state_dict().items()):
