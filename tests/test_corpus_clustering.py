@@ -151,7 +151,7 @@ def test_an_interruption_keeps_the_finished_chunks(tmp_path):
 
 # The model says "reading" and then waits for the signal in its second chunk, so the test needs no clock.
 SLOW = """
-import sys, threading
+import signal, sys, time
 from answerspace import Embedder
 from answerspace.backbones.fake import FakeBackbone
 from answerspace.cli.main import run
@@ -160,9 +160,11 @@ class Waiting(FakeBackbone):
     def read(self, texts):
         if self.reads == 1 and "wait" in sys.argv:
             print("reading", flush=True)
-            threading.Event().wait()
+            while True:
+                time.sleep(0.02)
         return super().read(texts)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job starts with it ignored
 backbone = Waiting()
 code = run(sys.argv[2:], load=lambda name: Embedder(backbone))
 print("reads", backbone.reads)
@@ -179,7 +181,7 @@ def test_a_real_interrupt_from_the_keyboard_and_the_same_command_again(tmp_path)
     ) as process:
         assert process.stdout.readline() == "reading\n"
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate()
+        _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Stopped. What was computed is kept in out/.work; run the same command again to go on." in said
     assert "Traceback" not in said

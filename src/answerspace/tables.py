@@ -143,16 +143,27 @@ def _sniffed_format(data: bytes, name: str, encoding: str | None) -> str:
     if data.startswith(b"PAR1"):
         return "parquet"
     text = decoded(data, name, encoding)
-    start = text.lstrip()[:1]
-    if start in ("{", "["):
-        return "jsonl"
     lines = list(io.StringIO(text, newline=""))[:SAMPLE_ROWS]
+    if _holds_objects(text, lines):
+        return "jsonl"
     delimiter = _delimiter(lines)
     header = next(csv.reader(lines[:1], delimiter=delimiter), [])
     looks_like_header = len(header) > 1 and all(0 < len(cell) <= 40 and cell[-1] not in ".!?" for cell in header)
     if not looks_like_header or len(set(header)) < len(header) or _agreement(lines, delimiter)[0] < 0.9:
         return "lines"
     return "tsv" if delimiter == "\t" else "csv"
+
+
+def _holds_objects(text: str, lines: list[str]) -> bool:
+    start = text.lstrip()[:1]
+    candidates = lines if start == "{" else [text] if start == "[" else []
+    for candidate in candidates:
+        try:
+            if isinstance(json.loads(candidate), dict | list):
+                return True
+        except ValueError:
+            continue
+    return False
 
 
 def _parquet(data: bytes, name: str) -> pl.DataFrame:

@@ -13,7 +13,7 @@ from answerspace.cli.terminal import say, stoppable
 
 def command(
     ctx: typer.Context,
-    question: Annotated[str, typer.Argument(help="What is asked of the text.")],
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="What is asked of the text.")],
     lines: Annotated[
         bool, typer.Option("--lines", help="Every line is a text of its own; one answer per line.")
     ] = False,

@@ -11,7 +11,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,6 +27,7 @@ COMMANDS = {
     "demo": "answerspace.cli.demo",
     "ask": "answerspace.cli.ask",
     "embed": "answerspace.cli.embed",
+    "train": "answerspace.cli.train",
 }
 HELP = """Read a corpus once, ask it many questions.
 
@@ -49,8 +50,8 @@ def load_embedder(name_or_path: str | None) -> Embedder:
 
 def make_app() -> typer.Typer:
     """The typer application with every command of COMMANDS."""
-    made = typer.Typer(name="answerspace", help=HELP, add_completion=False, no_args_is_help=True, rich_markup_mode=None)
-    made.callback()(_version)
+    made = typer.Typer(name="answerspace", add_completion=False, no_args_is_help=True, rich_markup_mode=None)
+    made.callback(help=HELP)(_version)
     for name, module in COMMANDS.items():
         made.command(name)(importlib.import_module(module).command)
     return made
@@ -87,14 +88,20 @@ def _command(words: Sequence[str]) -> str:
     return next((f"{word} " for word in words if word in COMMANDS), "")
 
 
-def _version(
-    version: bool = typer.Option(False, "--version", help="Print the version and leave.", is_eager=True),
-) -> None:
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         from answerspace import __version__
 
         typer.echo(f"answerspace {__version__}")
         raise typer.Exit
+
+
+def _version(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    pass
 
 
 if __name__ == "__main__":

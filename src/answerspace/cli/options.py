@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-File = Annotated[str, typer.Argument(help="CSV, TSV, JSON Lines, Parquet or plain lines; - is standard input.")]
+File = Annotated[
+    str, typer.Argument(metavar="FILE", help="CSV, TSV, JSON Lines, Parquet or plain lines; - is standard input.")
+]
 Column = Annotated[
     str | None, typer.Option(help="The column with the texts; may be left out when only one holds text.")
 ]
