@@ -15,6 +15,7 @@ from answerspace import InputError
 from answerspace.answers import Answered, Asking, Sampling
 from answerspace.backbones.causal import CausalBackbone
 from answerspace.backbones.prompt_tokens import PromptOptions
+from answerspace.backbones.torch_model import capacity
 from answerspace.prompts import ALPACA, LLAMA2_CHAT, Template
 
 QUESTION = "What is being reviewed?"
@@ -207,3 +208,10 @@ def test_the_fingerprint_knows_weights_and_prompt() -> None:
         changed.transformer.h[1].mlp.c_fc.weight.add_(1e-3)
     prints |= {CausalBackbone(changed, tokenizer).fingerprint, CausalBackbone(model, tokenizer).fingerprint}
     assert len(prints) == 5
+
+
+def test_how_many_positions_a_model_holds() -> None:
+    """RoBERTa counts its positions from the padding id on: 258 rows hold 256 tokens."""
+    for name in ("roberta", "bert", "gpt2", "opt", "llama", "bart"):
+        assert capacity(tiny(name)[0]) == 256
+    assert capacity(tiny("t5")[0]) is None

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from answerspace.aggregation import CONVENTIONS
 from answerspace.answers import Sampling
-from answerspace.backbones.prompt_tokens import PromptOptions, Truncation
+from answerspace.backbones.prompt_tokens import TRUNCATIONS, PromptOptions, Truncation
 from answerspace.errors import InputError, MissingExtra, ModelError
 from answerspace.prompts import INBEDDER, Template, resolve_template
 from answerspace.protocols import Backbone
@@ -30,11 +30,13 @@ class LoadOptions:
     """How a model is loaded; None leaves it to the preset or the saved folder, then to the default named here.
 
     For every model: ``convention`` ("answerspace"; "published" repeats the InBedder authors' code: its truncation,
-    its aggregations, no normalisation) and ``engine`` (the bundled model picks its own; others run on "torch").
+    its aggregations, no normalisation) · ``engine`` (the bundled model picks the fastest; others run on "torch") ·
+    ``device`` (for the bundled model "cpu"; else "cuda" if there is one) · ``truncation``, the end of a long text
+    that is kept ("head") · ``max_length`` in tokens (of the prompt, see ``PromptOptions``; of the text for the bundled
+    model).
 
-    For transformers models: ``device`` ("cuda" if there is one, else "cpu") · ``dtype`` ("float32"; one of DTYPES) ·
-    ``template`` (a name of ``prompts.TEMPLATES``, a string with {input} and {instruction}, or a Template; "inbedder")
-    · ``truncation``, ``max_length``, ``reserve`` (see ``PromptOptions``) · ``masks`` of a masked model (3) ·
+    For transformers models: ``dtype`` ("float32"; one of DTYPES) · ``template`` (a name of ``prompts.TEMPLATES``, a
+    string with {input} and {instruction}, or a Template; "inbedder") · ``reserve`` · ``masks`` of a masked model (3) ·
     ``answer_tokens`` a causal or encoder-decoder model generates at most (3, 20) · ``attn_implementation``,
     ``revision``, ``token``, ``local_files_only``, ``trust_remote_code`` as in transformers.
     """
@@ -105,13 +107,13 @@ def load_backbone(name_or_path: str | Path | None = None, **options: Any) -> tup
     """
     chosen = LoadOptions.checked(options)
     if name_or_path is None:
-        return _load_bundled(None, chosen, {})
+        return _load_bundled(None, chosen)
     name = str(name_or_path)
     folder = Path(name).expanduser()
     if folder.is_dir():
         saved = _read_saved(folder)
         if saved.get("kind") == "bundled":
-            return _load_bundled(str(folder), chosen, saved)
+            return _load_bundled(folder, chosen)
         if not (folder / "config.json").is_file():
             raise ModelError(
                 f"A model folder must hold config.json or {SETTINGS_FILE}. Got {name!r}, which has neither."
@@ -132,8 +134,9 @@ def save_backbone(backbone: Backbone, settings: Settings, path: str | Path) -> N
     if folder.is_file():
         raise InputError(f"A model is saved to a folder. Got the file {str(path)!r}.")
     folder.mkdir(parents=True, exist_ok=True)
-    save(str(folder))
-    saved = {"kind": backbone.kind, "settings": asdict(settings), "model": _model_options(backbone)}
+    save(folder)
+    saved = _read_saved(folder)  # the bundled model writes a part of its own
+    saved |= {"kind": backbone.kind, "settings": asdict(settings), "model": _model_options(backbone)}
     (folder / SETTINGS_FILE).write_text(json.dumps(saved, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -161,14 +164,23 @@ def push_backbone(
 # --- the bundled model -------------------------------------------------------------------------------------------
 
 
-def _load_bundled(path: str | None, chosen: LoadOptions, saved: Mapping[str, Any]) -> tuple[Backbone, Settings]:
-    from answerspace.backbones.bundled import load_bundled
+def _load_bundled(path: Path | None, chosen: LoadOptions) -> tuple[Backbone, Settings]:
+    from answerspace.backbones.bundled import bundled_folder, load_bundled
 
-    unused = replace(chosen, convention=None, engine=None)
-    names = [f.name for f in fields(LoadOptions) if getattr(unused, f.name) != f.default]
-    if names:
-        raise InputError(f"The bundled model takes only convention and engine. Got {', '.join(names)}.")
-    return load_bundled(path=path, engine=chosen.engine), _settings(chosen, saved)
+    taken = ("convention", "engine", "device", "truncation", "max_length")
+    wrong = [f.name for f in fields(LoadOptions) if f.name not in taken and getattr(chosen, f.name) != f.default]
+    if wrong:
+        raise InputError(f"The bundled model takes the options {', '.join(taken)}. Got {', '.join(wrong)}.")
+    if chosen.truncation not in (None, *TRUNCATIONS):
+        raise InputError(f"truncation must be one of {', '.join(TRUNCATIONS)}. Got {chosen.truncation!r}.")
+    backbone = load_bundled(
+        path,
+        engine=chosen.engine or "auto",
+        text_length=chosen.max_length,
+        truncation=chosen.truncation,
+        device=chosen.device or "cpu",
+    )
+    return backbone, _settings(chosen, _read_saved(path or bundled_folder()))
 
 
 # --- transformers models -----------------------------------------------------------------------------------------

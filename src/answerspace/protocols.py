@@ -33,7 +33,11 @@ class Backbone(Protocol):
     kind: str  # "masked", "causal", "seq2seq", "bundled", "fake"
     layers: int  # number of blocks; layer 0 is the embedding output
     dimension: int
-    fingerprint: str  # changes when the weights or anything that changes the vectors does
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the weights or anything else that changes the vectors does."""
+        ...
 
     def read(self, texts: Sequence[str]) -> Any: ...
 
