@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -45,7 +44,28 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-# The same for a map too large for elements: where the dot must be, and how much of that canvas pixel is painted.
+# Every dot is drawn where and in the colour it should be, and the groups have their names back.
+LANDED = f"""() => {{
+  const drawn = {DRAWN};
+  const frame = document.getElementById('map').getBoundingClientRect();
+  const there = (colour, row) => {{
+    const [x, y] = answerspace.pixelOf(row);
+    const dot = drawn(row);
+    return dot.colour === colour && Math.hypot(dot.x - frame.left - x, dot.y - frame.top - y) < 0.5;
+  }};
+  const named = answerspace.chart.getModel().getSeriesByIndex(2).getData().count() > 0;
+  return named && answerspace.state.colours.every(there);
+}}"""
+
+# Keep how dot 0 is drawn in each frame from now on.
+FILM = f"""() => {{
+  const drawn = {DRAWN};
+  window.film = [];
+  const shoot = () => {{ film.push(drawn(0)); requestAnimationFrame(shoot); }};
+  shoot();
+}}"""
+
+# Like DRAWN, for a map too large for elements: where the dot must be, and how much of that canvas pixel is painted.
 PAINTED = """(row) => {
   const [x, y] = answerspace.pixelOf(row);
   const canvas = document.querySelector('#map canvas');
@@ -67,6 +87,9 @@ class Reader:
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.set_default_timeout(90_000)  # a busy machine is no failure
+        self._metrics = context.new_cdp_session(self.page)
+        self._metrics.send("Performance.enable", {"timeDomain": "threadTicks"})
         self.address = path.resolve().as_uri()
         self.page.goto(self.address)
 
@@ -76,9 +99,17 @@ class Reader:
     def painted(self, row: int) -> dict[str, Any]:
         return self.page.evaluate(PAINTED, row)
 
+    def wait_until_painted(self) -> None:
+        self.page.wait_for_function(f"[...Array(100).keys()].every((row) => ({PAINTED})(row).alpha > 0)")
+
+    def computed(self) -> float:
+        """Seconds of processor time the page's main thread has used."""
+        metrics = self._metrics.send("Performance.getMetrics")["metrics"]
+        return sum(metric["value"] for metric in metrics if metric["name"] == "TaskDuration")
+
     def settle(self) -> None:
-        self.page.wait_for_timeout(1500)  # the flight and the fade take 1450 ms
-        self.page.wait_for_function("answerspace.state.colours.every((colour) => colour[0] === '#')")
+        """The flight has landed: what is drawn is where and in the colour it should be."""
+        self.page.wait_for_function(LANDED)
 
     def heading(self) -> str:
         return self.page.locator("#inspector h2").inner_text()
@@ -89,7 +120,8 @@ class Reader:
     def close(self) -> None:
         self.page.context.close()
         assert self.requests == [self.address]
-        assert self.complaints == []
+        # Reading pixels back is what these tests do, not the page.
+        assert [text for text in self.complaints if "getImageData" not in text] == []
 
 
 @pytest.fixture(scope="module")
@@ -124,15 +156,15 @@ def test_the_page_opens_and_explains_itself(reader: Reader) -> None:
 
 def test_a_question_regroups_the_dots(reader: Reader, result: CorpusResult) -> None:
     before = [reader.drawn(row) for row in range(N_TEXTS)]
+    reader.page.evaluate(FILM)
     reader.page.get_by_role("tab", name="How do they feel?").click()
-    reader.page.wait_for_timeout(400)
-    between = reader.drawn(0)
     reader.settle()
     after = [reader.drawn(row) for row in range(N_TEXTS)]
     moved = sum(abs(a["x"] - b["x"]) + abs(a["y"] - b["y"]) > 5 for a, b in zip(before, after, strict=True))
     assert moved > 0.9 * N_TEXTS
-    assert between["x"] not in (before[0]["x"], after[0]["x"]), "the dots fly, they do not jump"
-    assert between["colour"] == before[0]["colour"], "the dots fly in their old colours"
+    flying = [dot for dot in reader.page.evaluate("film") if dot["x"] not in (before[0]["x"], after[0]["x"])]
+    assert flying, "the dots fly, they do not jump"
+    assert flying[0]["colour"] == before[0]["colour"], "the dots fly in their old colours"
     labels = result.questions[2].labels
     colour_of = {
         label: {dot["colour"] for dot, own in zip(after, labels, strict=True) if own == label} for label in range(3)
@@ -232,6 +264,9 @@ def test_keys_switch_questions(reader: Reader) -> None:
     reader.page.keyboard.press("2")
     assert reader.heading() == "4 groups"
     assert "No group" in reader.page.locator("#inspector").inner_text()
+    reader.page.get_by_role("button", name="Price, and more", exact=True).press("Enter")
+    assert reader.heading() == "Price, and more"
+    assert reader.page.evaluate("document.activeElement.id") == "inspector", "the focus is not lost"
     reader.page.keyboard.press("/")
     assert reader.page.evaluate("document.activeElement.id") == "search"
 
@@ -307,33 +342,30 @@ def test_corner_cases_open(browser: Browser, tmp_path: Path, result: CorpusResul
 
 
 def test_twenty_thousand_dots_open_and_answer_quickly(browser: Browser, tmp_path: Path) -> None:
-    """The limits are about five times what two shared cores without a graphics card take."""
+    """The limits are a few times what was measured, in seconds the page computed: a busy machine does not matter."""
     result = corpus(20_000)
     path = write_report(result, tmp_path / "report.html")
-    start = time.perf_counter()
     reader = Reader(browser, path)
+    opened = reader.computed()
     dot = reader.painted(19_999)
     reader.page.mouse.move(dot["x"], dot["y"])
     reader.page.locator("#hover").wait_for()
-    opened = time.perf_counter() - start
-    reader.page.wait_for_timeout(1500)
+    reader.wait_until_painted()
     before = [reader.painted(row) for row in range(100)]
-    assert all(dot["alpha"] > 0 for dot in before)
-    start = time.perf_counter()
+    start = reader.computed()
     reader.page.get_by_role("tab", name="How do they feel?").click()
     reader.page.wait_for_function("document.querySelector('#inspector h2').textContent === '3 groups'")
-    switched = time.perf_counter() - start
-    reader.page.wait_for_timeout(1500)
+    reader.wait_until_painted()
+    switched = reader.computed() - start
     after = [reader.painted(row) for row in range(100)]
-    assert all(dot["alpha"] > 0 for dot in after)
     assert sum(abs(a["x"] - b["x"]) + abs(a["y"] - b["y"]) > 5 for a, b in zip(before, after, strict=True)) > 80
-    start = time.perf_counter()
+    start = reader.computed()
     reader.page.get_by_label("Search the texts").fill("number 1234")
     reader.page.locator(".texts li").first.wait_for()
     assert reader.chosen() == 11
-    found = time.perf_counter() - start
+    found = reader.computed() - start
     print(f"opened {opened:.2f} s, switched {switched:.2f} s, found {found:.2f} s")
-    assert opened < 15
-    assert switched < 8
-    assert found < 8
+    assert opened < 5
+    assert switched < 5
+    assert found < 5
     reader.close()

@@ -123,6 +123,7 @@ function createChart() {
   const zoom = { type: "inside", filterMode: "none", zoomOnMouseWheel: "ctrl", moveOnMouseWheel: false, preventDefaultMouseMove: false, throttle: 60 };
   chart.setOption({
     animation: true,
+    textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
     animationThreshold: MOVE_LIMIT + 1,
     animationDuration: 0,
     animationDurationUpdate: 0,
@@ -135,7 +136,7 @@ function createChart() {
       { id: "dots", type: "scatter", silent: true, zlevel: 0, data: [], ...PROGRESS },
       { id: "chosen", type: "scatter", silent: true, zlevel: 1, data: [], ...PROGRESS },
       {
-        id: "names", type: "scatter", silent: true, zlevel: 2, symbolSize: 1, itemStyle: { color: "transparent" }, data: [],
+        id: "names", type: "scatter", silent: true, zlevel: 2, symbolSize: 1, itemStyle: { color: "transparent", opacity: 1 }, data: [],
         label: { show: true, formatter: (point) => point.data.name, fontSize: 13, fontWeight: 650, textBorderWidth: 3.5, width: 170, overflow: "break" },
         labelLayout: { hideOverlap: true },
       },
@@ -360,8 +361,10 @@ function focusRow(row) {
 
 function drawInspector() {
   const box = byId("inspector");
+  const hadFocus = box.contains(document.activeElement);
   box.replaceChildren(...(state.selection ? selectionParts(state.selection) : groupParts()));
   box.scrollTop = 0;
+  if (hadFocus) box.focus({ preventScroll: true }); // what had it is gone; the next Tab goes on from here
 }
 
 function groupParts() {
@@ -556,7 +559,7 @@ function listenToPage() {
 function showFacts() {
   byId("facts").append(...data.facts.flatMap(([name, value]) => [make("dt", { textContent: name }), make("dd", { textContent: value })]));
   byId("cut").hidden = !data.cut;
-  byId("cut").textContent = `${count(data.cut, "long text")} shortened to ${data.longest} characters here; they end with “…”.`;
+  byId("cut").textContent = `${count(data.cut, "long text")} shortened to ${data.longest} characters here; they end with “…”, and the search sees only this much of them.`;
 }
 
 function start() {
