@@ -202,10 +202,11 @@ class Embedder:
         chosen = s.aggregation if aggregation is None else aggregation
         aggregate, reencode, needs_answer = resolve_aggregation(chosen, s.convention, self.backbone.kind)
         wanted = s.answer_tokens if answer_tokens is None else answer_tokens
-        if not (needs_answer or words or reencode):
+        words = words or reencode is not None or answer_filter is not None
+        if not (needs_answer or words):
             wanted = 0  # the state that predicts the first answer token needs no generation
         prompt_states = reencode is None and needs_prompt_states(aggregate)
-        asking = Asking(layer=layer, answer_tokens=wanted, prompt_states=prompt_states)
+        asking = Asking(layer=layer, answer_tokens=wanted, prompt_states=prompt_states, words=words)
         return _Plan(aggregate, reencode, asking, answer_filter, s.normalize if normalize is None else normalize)
 
     def _run(

@@ -11,7 +11,6 @@ import json
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional
 
+from answerspace.backbones.bundled import CONFIG
 from answerspace.engines.bundled_config import BundledConfig
 from answerspace.engines.bundled_network import BundledNetwork, start_from_bert
 from answerspace.errors import InputError
@@ -30,21 +30,10 @@ from answerspace.training.batch import Batch, BatchMaker
 from answerspace.training.objective import Losses, losses
 from answerspace.training.recipe import Recipe
 from answerspace.training.rows import Asked, Rows, batches
+from answerspace.training.state import State
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
-
-
-@dataclass
-class State:
-    """Where a run stands. ``seconds`` is training time so far, over all sittings."""
-
-    step: int = 0
-    epoch: int = 0
-    batch: int = 0
-    seconds: float = 0.0
-    questions: int = 0
-    memory: Tensor = field(default_factory=lambda: torch.zeros(0, 0))
 
 
 class Run:
@@ -71,8 +60,13 @@ class Run:
         self.targets = TargetBank(self.network, self.maker)
         self.state = State(memory=torch.zeros(0, self.network.config.dimension, device=self.device))
 
-    def train(self, save_every_s: float = 300.0, log_every: int = 50, dev_every: int = 500) -> dict[str, float]:
-        """Train to the recipe's end; returns the last dev scores. An interrupt saves a checkpoint first."""
+    def train(
+        self, *, until_step: int | None = None, save_every_s: float = 300.0, log_every: int = 25, dev_every: int = 250
+    ) -> dict[str, float]:
+        """Train to the recipe's end, or to a step before it; returns the last dev scores.
+
+        Goes on from the folder's checkpoint. An interrupt saves a checkpoint first.
+        """
         self.output.mkdir(parents=True, exist_ok=True)
         self.resume()
         keep_freed_memory()
@@ -80,7 +74,7 @@ class Run:
         with bar() as progress:
             task = progress.add_task("questions", total=None)
             try:
-                for rows in self._batches():
+                for rows in self._batches(until_step):
                     started = time.monotonic()
                     parts = self.step(self.maker(rows))
                     self.state.seconds += time.monotonic() - started
@@ -187,11 +181,11 @@ class Run:
                 parameter.copy_(saved)
         self.optimizer.load_state_dict(values["optimizer"])
 
-    def _batches(self) -> Iterator[list[Asked]]:
+    def _batches(self, until_step: int | None) -> Iterator[list[Asked]]:
         while True:
             made = batches(self.rows, self.recipe, self.state.epoch)
             while self.state.batch < len(made):
-                if self.done() >= 1:
+                if self.done() >= 1 or self.state.step == until_step:
                     return
                 yield made[self.state.batch]
                 self.state.batch += 1
@@ -239,11 +233,24 @@ def start_folder(name: str) -> Path:
 def start_network(folder: Path) -> BundledNetwork:
     """A network from a BERT checkpoint, or from a bundled model's folder to train further."""
     weights = load_file(folder / "model.safetensors")
-    network = BundledNetwork(BundledConfig())
-    if "projection.weight" in weights:
+    if (folder / CONFIG).exists():
+        stored = json.loads((folder / CONFIG).read_text("utf-8"))
+        network = BundledNetwork(BundledConfig(**stored["network"]))
         network.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
-    else:
-        start_from_bert(network, weights)
+        return network
+    bert = json.loads((folder / "config.json").read_text("utf-8"))
+    network = BundledNetwork(
+        BundledConfig(
+            layers=bert["num_hidden_layers"],
+            dimension=bert["hidden_size"],
+            heads=bert["num_attention_heads"],
+            intermediate=bert["intermediate_size"],
+            vocabulary=bert["vocab_size"],
+            positions=bert["max_position_embeddings"],
+            norm_eps=bert["layer_norm_eps"],
+        )
+    )
+    start_from_bert(network, weights)
     return network
 
 
