@@ -2,6 +2,7 @@
 
 import io
 import os
+import subprocess
 import sys
 
 import polars as pl
@@ -165,13 +166,11 @@ def without_a_model(capsys, tmp_path, model):
 
 
 def test_a_model_path_that_is_no_model(capsys, tmp_path):
-    pytest.importorskip("answerspace.loading")
     (tmp_path / "model").mkdir()
     assert str(tmp_path / "model") in without_a_model(capsys, tmp_path, tmp_path / "model")
 
 
 def test_an_unsupported_architecture(capsys, tmp_path):
-    pytest.importorskip("answerspace.loading")
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "config.json").write_text(
         '{"architectures": ["ViTForImageClassification"], "model_type": "vit"}'
@@ -179,9 +178,20 @@ def test_an_unsupported_architecture(capsys, tmp_path):
     assert "ViTForImageClassification" in without_a_model(capsys, tmp_path, tmp_path / "model")
 
 
-def test_no_network_for_a_hub_id(capsys, tmp_path, monkeypatch):
-    pytest.importorskip("answerspace.loading")
+def test_no_network_for_a_hub_id(tmp_path):
+    """In a process of its own: the hub's client reads its environment once."""
     pytest.importorskip("huggingface_hub")
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    assert "nobody/nothing-at-all" in without_a_model(capsys, tmp_path, "nobody/nothing-at-all")
+    write_table(tmp_path / "a.csv")
+    code = "import sys; from answerspace.cli.main import run; sys.exit(run())"
+    options = ["cluster", "a.csv", *ASK, "--output", "out", "--model", "nobody/nothing-at-all", "--quiet"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *options],
+        cwd=tmp_path,
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "nobody/nothing-at-all" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1

@@ -65,12 +65,13 @@ def analyse_file(
     force: bool = False,
     options: ClusterOptions | None = None,
     title: str | None = None,
+    model: str | None = None,
     tell: Callable[[str], None] = lambda note: None,
     show_progress: bool = False,
 ) -> Analysis:
     """Cluster the texts of a file under each question and write report, tables and summary to ``output``.
 
-    ``load`` gives the embedder, once the input is known to be good. ``tell`` hears of every oddity as it is found.
+    ``load`` gives the embedder, once the input is known to be good; ``model`` is its name in the report. ``tell`` hears of every oddity as it is found.
     Interrupted or not, what was computed is kept in ``output/.work`` and used by the next call.
     """
     chosen = options or ClusterOptions()
@@ -89,7 +90,8 @@ def analyse_file(
     notes = [*found.notes, *truncation_notes(embedder, found.texts)]
     for note in notes[len(found.notes) :]:
         tell(note)
-    facts = {"Model": embedder.backbone.fingerprint, "Date": date.today().isoformat()}
+    facts = {"Model": model or "the bundled model", "Weights": embedder.backbone.fingerprint}
+    facts["Date"] = date.today().isoformat()
     result = cluster_corpus(
         embedder,
         found.texts,

@@ -56,6 +56,7 @@ def command(
             Source(file, column, labels, format, encoding, limit),
             ask or [],
             load=lambda: ctx.obj(model),
+            model=model,
             output=output,
             force=force,
             options=ClusterOptions(cluster_count(clusters), method, centre, seed, batch_size),

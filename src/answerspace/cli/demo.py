@@ -37,6 +37,7 @@ def command(
             Source(str(reviews), "text"),
             QUESTIONS,
             load=lambda: ctx.obj(model),
+            model=model,
             output=output,
             force=force,
             options=ClusterOptions(batch_size=batch_size),
