@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
-from transformers import BertConfig, BertModel
+from tiny_bundled import ANIMALS, COLOURS, write_start
 
 from answerspace.backbones.bundled import load_bundled
 from answerspace.embedder import Embedder
@@ -20,28 +19,10 @@ from answerspace.training.recipe import DataRecipe, LossRecipe, Recipe, TrainRec
 from answerspace.training.rows import Asked, batches, is_dev, read_rows
 from answerspace.training.whole_run import train_bundled
 
-COLOURS = ["red", "blue", "green", "black"]
-ANIMALS = ["cat", "dog", "horse", "bird"]
-WORDS = ["the", "a", "is", "what", "colour", "animal", "which", "here", "runs", "?", ".", *COLOURS, *ANIMALS]
-
 
 @pytest.fixture(scope="module")
 def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random BERT of two narrow blocks with a vocabulary of whole words."""
-    folder = tmp_path_factory.mktemp("start")
-    vocabulary = {word: i for i, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS])}
-    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer()
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.add_special_tokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])
-    tokenizer.save(str(folder / "tokenizer.json"))
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
-        max_position_embeddings=40, initializer_range=0.3,
-    )  # fmt: skip
-    BertModel(config, add_pooling_layer=False).save_pretrained(folder)
-    return folder
+    return write_start(tmp_path_factory.mktemp("start"))
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +45,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def recipe_for(start: Path, steps: int) -> Recipe:
     return Recipe(
         start=str(start),
-        data=DataRecipe(files=["qa.jsonl"], dev_share=0.1),
+        data=DataRecipe(files=["qa.jsonl"], dev_share=0.2),
         train=TrainRecipe(texts_per_batch=16, steps=steps, warmup_steps=5, learning_rate=5e-3, memory=8),
         seed=3,
     )
@@ -78,7 +59,7 @@ def test_only_open_sources_are_read_and_dev_texts_are_held_apart(start: Path, da
     assert held
     assert len(trained | held) == 32
     assert not trained & held
-    assert all(is_dev(text, 0.1) for text in held)
+    assert all(is_dev(text, 0.2) for text in held)
 
 
 def test_batches_follow_from_seed_and_epoch_alone_and_lose_no_text(start: Path, data: Path) -> None:

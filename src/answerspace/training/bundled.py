@@ -108,7 +108,7 @@ class Run:
             self.state.memory = torch.cat([targets, self.state.memory])[: self.recipe.train.memory]
         self.state.step += 1
         self.state.questions += len(batch.owner)
-        return parts
+        return Losses(*(part.detach() for part in parts))
 
     def answer_vectors(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Unit answer vectors (Q, D) and slot scores (Q, slots, V)."""
@@ -247,6 +247,7 @@ def start_network(folder: Path) -> BundledNetwork:
             intermediate=bert["intermediate_size"],
             vocabulary=bert["vocab_size"],
             positions=bert["max_position_embeddings"],
+            text_length=min(BundledConfig.text_length, bert["max_position_embeddings"]),
             norm_eps=bert["layer_norm_eps"],
         )
     )
