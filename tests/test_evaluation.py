@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from answerspace import InputError
-from answerspace.evaluation.baselines import GoldEncoder, RandomEncoder, baseline
+from answerspace.cli.main import run
+from answerspace.evaluation.baselines import GoldEncoder, RandomEncoder, make_baseline
 from answerspace.evaluation.published import INSTRUCTIONS, evaluate_published, read_published
 from answerspace.evaluation.score_table import report_table, write_table
 from answerspace.evaluation.scores import (
@@ -126,10 +127,10 @@ def test_gold_answers_score_100(suite, centre):
 
 
 def test_chance_is_near_0_v():
-    """2,000 random vectors in 4 groups: V is about the share (3 * 3 / 2) / 2000 / ln 4 = 0.2 % that chance explains."""
-    texts = [f"text {i}" for i in range(2000)]
+    """900 random vectors in 4 groups: V is about the share (3 * 3 / 2) / 900 / ln 4 = 0.4 % that chance explains."""
+    texts = [f"text {i}" for i in range(900)]
     vectors = RandomEncoder(8).encode(texts, instruction="What?")
-    assert clustering_scores(vectors, ["abcd"[i % 4] for i in range(2000)], seeds=1)[0] < 1
+    assert clustering_scores(vectors, ["abcd"[i % 4] for i in range(900)], seeds=1)[0] < 1
 
 
 def test_equal_texts_are_encoded_once(suite):
@@ -213,7 +214,7 @@ def test_random_encoder_depends_on_text_and_question_alone():
 
 def test_an_unknown_baseline_lists_the_names():
     with pytest.raises(InputError, match="minilm, minilm-prefix, minilm-suffix, random"):
-        baseline("bert")
+        make_baseline("bert")
 
 
 def test_one_table_holds_every_encoder_and_measure(tmp_path):
@@ -227,3 +228,44 @@ def test_one_table_holds_every_encoder_and_measure(tmp_path):
     paths = write_table(scores, {"data": "written"}, tmp_path / "out")
     assert [path.name for path in paths] == ["scores.md", "scores.json"]
     assert json.loads(paths[1].read_text())["scores"]["ours"]["mean V"]["value"] == 31.25
+
+
+# --- the command -------------------------------------------------------------------------------------------------
+
+
+def test_the_command_prints_and_writes_one_table(suite, tmp_path, capsys):
+    loaded = []
+
+    def load(name):
+        loaded.append(name)
+        return Gold(suite)
+
+    words = ["evaluate", "written", "--data", str(DATA), "--seeds", "1", "--output", str(tmp_path), "--quiet"]
+    words += ["--model", "bundled", "--model", "runs/mine", "--baseline", "random"]
+    assert run(words, load=load) == 0
+    assert loaded == [None, "runs/mine"]
+    shown = capsys.readouterr().out
+    assert [cell.strip() for cell in shown.splitlines()[0].split("|")[2:-1]] == ["bundled", "runs/mine", "random"]
+    assert (tmp_path / "scores.md").read_text().count("V notes.mood") == 2  # the row, and what its range is
+    assert json.loads((tmp_path / "scores.json").read_text())["facts"]["centred"] == "no"
+
+
+def test_without_a_model_or_baseline_the_bundled_model_is_scored(suite, capsys):
+    def load(name):
+        assert name is None
+        return Gold(suite)
+
+    assert run(["evaluate", "written", "--data", str(DATA), "--seeds", "1"], load=load) == 0
+    assert "bundled: scored in" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--data", "nowhere"], "--data must be a folder"),
+        (["--data", str(DATA), "--baseline", "bert"], "--baseline must be one of minilm"),
+    ],
+)
+def test_a_wrong_option_leaves_with_2(words, message, capsys):
+    assert run(["evaluate", "written", *words]) == 2
+    assert message in capsys.readouterr().err

@@ -27,6 +27,7 @@ COMMANDS = {
     "demo": "answerspace.cli.demo",
     "ask": "answerspace.cli.ask",
     "embed": "answerspace.cli.embed",
+    "evaluate": "answerspace.cli.evaluate",
     "train": "answerspace.cli.train",
 }
 HELP = """Read a corpus once, ask it many questions.

@@ -116,11 +116,16 @@ BASELINES: dict[str, Callable[[], Encoder]] = {
 }
 
 
-def baseline(name: str) -> Encoder:
-    """The encoder that BASELINES lists under a name."""
+def check_baseline(name: str) -> str:
+    """The name, or an InputError that lists those of BASELINES."""
     if name not in BASELINES:
         raise InputError(f"--baseline must be one of {', '.join(BASELINES)}. Got {name!r}.")
-    return BASELINES[name]()
+    return name
+
+
+def make_baseline(name: str) -> Encoder:
+    """The encoder that BASELINES lists under a name."""
+    return BASELINES[check_baseline(name)]()
 
 
 def minilm_folder() -> str:
