@@ -71,8 +71,9 @@ def analyse_file(
 ) -> Analysis:
     """Cluster the texts of a file under each question and write report, tables and summary to ``output``.
 
-    ``load`` gives the embedder, once the input is known to be good; ``model`` is its name in the report. ``tell`` hears of every oddity as it is found.
-    Interrupted or not, what was computed is kept in ``output/.work`` and used by the next call.
+    ``load`` gives the embedder, once the input is known to be good; ``model`` is its name in the report. ``tell``
+    hears of every oddity as it is found. Interrupted or not, what was computed is kept in ``output/.work`` and used
+    by the next call.
     """
     chosen = options or ClusterOptions()
     asked = checked_questions(questions)

@@ -123,7 +123,7 @@ def agreement_scores(labels: Labels, gold: Sequence[str]) -> dict[str, float]:
 
 
 def _kmeans(vectors: Array, clusters: int | Literal["auto"], seed: int) -> tuple[Labels, str]:
-    distinct = len(np.unique(vectors, axis=0))
+    distinct = _count_distinct(vectors)
     if clusters == "auto":
         count, why = choose_clusters(vectors, distinct, seed)
     elif distinct < clusters:
@@ -159,7 +159,7 @@ def choose_clusters(vectors: Array, distinct: int, seed: int = 0) -> tuple[int, 
     rows = np.random.default_rng(seed).choice(n, AUTO_SAMPLE, replace=False) if n > AUTO_SAMPLE else np.arange(n)
     sample = vectors[np.sort(rows)]
     distances = pairwise_distances(sample)
-    limit = min(len(np.unique(sample, axis=0)), len(sample) - 1)
+    limit = min(_count_distinct(sample), len(sample) - 1)
     scores: dict[int, float] = {}
     for candidate in AUTO_CANDIDATES:
         if candidate <= limit:
@@ -170,6 +170,10 @@ def choose_clusters(vectors: Array, distinct: int, seed: int = 0) -> tuple[int, 
     best = max(scores, key=lambda k: (scores[k], -k))
     where = f"{len(sample):,} of {n:,} texts" if len(sample) < n else f"{n:,} texts"
     return best, f"chosen from {min(scores)} to {max(scores)} by mean silhouette, {scores[best]:.2f} on {where}"
+
+
+def _count_distinct(vectors: Array) -> int:
+    return len({row.tobytes() for row in vectors})  # np.unique over rows sorts them, which takes seconds
 
 
 def _hdbscan(vectors: Array, clusters: int | Literal["auto"], seed: int) -> tuple[Labels, str]:
