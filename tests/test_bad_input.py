@@ -170,6 +170,7 @@ def test_a_model_path_that_is_no_model(capsys, tmp_path):
     assert str(tmp_path / "model") in without_a_model(capsys, tmp_path, tmp_path / "model")
 
 
+@pytest.mark.slow  # imports transformers
 def test_an_unsupported_architecture(capsys, tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "config.json").write_text(
@@ -178,6 +179,7 @@ def test_an_unsupported_architecture(capsys, tmp_path):
     assert "ViTForImageClassification" in without_a_model(capsys, tmp_path, tmp_path / "model")
 
 
+@pytest.mark.slow  # the same, in a process of its own
 def test_no_network_for_a_hub_id(tmp_path):
     """In a process of its own: the hub's client reads its environment once."""
     pytest.importorskip("huggingface_hub")

@@ -150,6 +150,7 @@ def test_ask_answers_one_text_or_every_line(command, monkeypatch):
     assert command("ask", WHAT, "--words").out.startswith("food\tfood")
 
 
+@pytest.mark.slow
 def test_the_demo_runs_on_the_packaged_reviews(command, tmp_path):
     done = command("demo", "--output", "out", "--quiet")
     assert done.code == 0, done.err

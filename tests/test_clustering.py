@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from answerspace.clustering import (
-    AUTO_SAMPLE,
     agreement_scores,
     by_size,
+    choose_clusters,
     cluster_vectors,
     clustering_space,
 )
@@ -38,8 +38,10 @@ def test_auto_finds_the_number_and_says_how(groups):
 
 
 def test_auto_looks_at_a_bounded_sample():
-    vectors, _ = blobs([AUTO_SAMPLE, AUTO_SAMPLE // 2], dimension=4)
-    assert "on 2,000 of 3,000 texts" in cluster_vectors(vectors).method
+    vectors, _ = blobs([100, 50], dimension=4)
+    count, why = choose_clusters(vectors, 150, most=60)
+    assert count == 2
+    assert "on 60 of 150 texts" in why
 
 
 def test_the_same_seed_gives_the_same_clusters():

@@ -147,16 +147,16 @@ def _fitted(vectors: Array, clusters: int, seed: int, starts: int = STARTS) -> L
     return np.asarray(model.fit_predict(vectors), np.int64)
 
 
-def choose_clusters(vectors: Array, distinct: int, seed: int = 0) -> tuple[int, str]:
+def choose_clusters(vectors: Array, distinct: int, seed: int = 0, most: int = AUTO_SAMPLE) -> tuple[int, str]:
     """The number of clusters with the highest mean silhouette among AUTO_CANDIDATES, and the words that say so.
 
-    Looks at up to AUTO_SAMPLE rows. Silhouettes are compared to two decimals and a tie goes to the smaller number.
+    Looks at up to ``most`` rows. Silhouettes are compared to two decimals and a tie goes to the smaller number.
     """
     if distinct < 3:
         same = "all answers have the same vector" if distinct == 1 else "there are only two distinct vectors"
         return distinct, same
     n = len(vectors)
-    rows = np.random.default_rng(seed).choice(n, AUTO_SAMPLE, replace=False) if n > AUTO_SAMPLE else np.arange(n)
+    rows = np.random.default_rng(seed).choice(n, most, replace=False) if n > most else np.arange(n)
     sample = vectors[np.sort(rows)]
     distances = pairwise_distances(sample)
     limit = min(_count_distinct(sample), len(sample) - 1)

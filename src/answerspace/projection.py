@@ -1,6 +1,6 @@
 """Projection of vectors to the plane, for looking at: near in the picture means near in cosine.
 
-t-SNE places up to LANDMARKS distinct vectors; any more are placed beside their nearest landmarks, so the time grows
+t-SNE places a bounded number of distinct vectors, the landmarks; any more are placed beside their nearest landmarks, so the time grows
 linearly. Maps of one corpus under several questions are turned to match the first, so the eye can follow a text.
 """
 
@@ -26,14 +26,14 @@ PILE = 0.012  # distance between texts that share a place; a map has radius 1
 GOLDEN_ANGLE = np.pi * (3 - np.sqrt(5))
 
 
-def project(vectors: Array, *, seed: int = 0) -> npt.NDArray[np.float32]:
+def project(vectors: Array, *, seed: int = 0, landmarks: int = LANDMARKS) -> npt.NDArray[np.float32]:
     """(n, d) vectors to (n, 2) positions, centred with root-mean-square radius 1; the same again for the same seed.
 
     Equal vectors lie in a tight spiral around one place, so that their number can be seen.
     """
     rows = unit_rows(np.asarray(vectors, np.float32))
     distinct, inverse = _distinct_rows(rows)
-    positions = _placed(distinct, seed) if len(distinct) else np.zeros((0, 2))
+    positions = _placed(distinct, seed, landmarks) if len(distinct) else np.zeros((0, 2))
     return np.asarray(_normalised(positions)[inverse] + _piles(inverse), np.float32)
 
 
@@ -55,14 +55,14 @@ def project_all(spaces: Sequence[Array], *, seed: int = 0) -> list[npt.NDArray[n
     return [maps[0], *(align(one, maps[0]) for one in maps[1:])] if maps else []
 
 
-def _placed(distinct: Array, seed: int) -> Plane:
+def _placed(distinct: Array, seed: int, most: int) -> Plane:
     """Positions of m distinct unit rows."""
     m = len(distinct)
     if m < TSNE_FROM:
         return _principal(distinct)
-    if m <= LANDMARKS:
+    if m <= most:
         return _tsne(distinct, seed)
-    chosen = np.sort(np.random.default_rng(seed).choice(m, LANDMARKS, replace=False))
+    chosen = np.sort(np.random.default_rng(seed).choice(m, most, replace=False))
     landmarks = distinct[chosen]
     places = _tsne(landmarks, seed)
     positions = _beside(distinct, landmarks, places)
