@@ -1,7 +1,8 @@
 """Projection of vectors to the plane, for looking at: near in the picture means near in cosine.
 
-t-SNE places a bounded number of distinct vectors, the landmarks; any more are placed beside their nearest landmarks, so the time grows
-linearly. Maps of one corpus under several questions are turned to match the first, so the eye can follow a text.
+t-SNE places a bounded number of distinct vectors, the landmarks; any more are placed beside their nearest landmarks,
+so the time grows linearly. Maps of one corpus under several questions are turned to match the first, so the eye can
+follow a text.
 """
 
 from __future__ import annotations
