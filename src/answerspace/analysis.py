@@ -129,9 +129,7 @@ def read_texts(source: Source) -> FileTexts:
 
 def truncation_notes(embedder: Embedder, texts: Sequence[str]) -> list[str]:
     """A sentence when texts are longer than the model reads. A word takes at least one token."""
-    longest = getattr(embedder.backbone, "max_length", None)
-    if longest is None:
-        return []
+    longest = embedder.backbone.max_length
     cut = sum(len(text) > longest and len(text.split()) > longest for text in texts)
     if not cut:
         return []

@@ -14,13 +14,17 @@ from answerspace.answers import Answered, Array, Asking
 class Encoder(Protocol):
     """Texts and an instruction in, (n, d) vectors out. Ours, a sentence-transformers baseline or a fake."""
 
-    def encode(self, texts: Sequence[str], *, instruction: str) -> Array: ...
+    def encode(self, texts: Sequence[str], *, instruction: str) -> Array:
+        """(n, d) vectors of n texts under an instruction."""
+        ...
 
 
 class Engine(Protocol):
     """Runs one network: named arrays in, named arrays out (all, or the ones named). Knows token ids, not texts."""
 
-    def run(self, inputs: Mapping[str, np.ndarray], outputs: list[str] | None = None) -> dict[str, np.ndarray]: ...
+    def run(self, inputs: Mapping[str, np.ndarray], outputs: list[str] | None = None) -> dict[str, np.ndarray]:
+        """The outputs by name."""
+        ...
 
 
 class Backbone(Protocol):
@@ -33,15 +37,20 @@ class Backbone(Protocol):
     kind: str  # "masked", "causal", "seq2seq", "bundled", "fake"
     layers: int  # number of blocks; layer 0 is the embedding output
     dimension: int
+    max_length: int  # the most tokens of a text, or of a prompt with its template, that it reads
 
     @property
     def fingerprint(self) -> str:
         """Changes when the weights or anything else that changes the vectors does."""
         ...
 
-    def read(self, texts: Sequence[str]) -> Any: ...
+    def read(self, texts: Sequence[str]) -> Any:
+        """Whatever of a batch of texts does not depend on the question."""
+        ...
 
-    def ask(self, read: Any, instructions: Sequence[str], asking: Asking) -> Answered: ...
+    def ask(self, read: Any, instructions: Sequence[str], asking: Asking) -> Answered:
+        """One question per text of the batch that was read."""
+        ...
 
     def head(self, states: Array) -> Array:
         """(K, D) last-layer states -> (K, V) scores over the vocabulary."""

@@ -10,7 +10,7 @@ from answerspace.answers import Array
 def unit_rows(vectors: Array) -> Array:
     """Each row (..., d) divided by its length; a zero row stays zero."""
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    return np.asarray(np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0), np.float32)
 
 
 def cosine(a: Array, b: Array) -> Array:

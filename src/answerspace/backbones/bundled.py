@@ -54,6 +54,7 @@ class BundledBackbone:
         self.config = config
         self.layers = config.layers
         self.dimension = config.dimension
+        self.max_length = config.text_length
         self.truncation = truncation
         self.engine = engine
         self._open = open_engine

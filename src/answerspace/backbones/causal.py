@@ -70,6 +70,7 @@ class CausalBackbone(TorchModel):
             slots=0 if published else answer_tokens,
             keep_after=False,
         )
+        self.max_length = self.prompts.max_length
         self.stop_ids = stop_ids(model, tokenizer)
         self.special_ids = np.union1d(self.special_ids, self.stop_ids.cpu().numpy())  # never part of an answer
 

@@ -25,6 +25,7 @@ class FakeBackbone:
 
     kind = "fake"
     layers = 2
+    max_length = 1_000_000
 
     def __init__(self, answers: Mapping[str, Mapping[str, str]] | None = None, dimension: int = 64) -> None:
         self.dimension = dimension

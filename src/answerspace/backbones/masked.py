@@ -36,6 +36,7 @@ class MaskedBackbone(TorchModel):
         self.masks = masks
         self.fingerprint += f"-{masks}"
         self.prompts = PromptTokens(tokenizer, self.options, capacity=capacity(model), slots=masks)
+        self.max_length = self.prompts.max_length
 
     def read(self, texts: Sequence[str]) -> list[str]:
         """The texts themselves: there is nothing to keep before the question is known."""

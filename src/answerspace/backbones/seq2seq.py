@@ -36,6 +36,7 @@ class Seq2SeqBackbone(TorchModel):
         self.encoder = model.get_encoder()
         self.encoder_blocks = find_blocks(self.encoder)
         self.prompts = PromptTokens(tokenizer, self.options, capacity=capacity(model), cut_from="right")
+        self.max_length = self.prompts.max_length
         generation = model.generation_config
         start, forced = model.config.decoder_start_token_id, generation.forced_bos_token_id
         self.opening = [start if start is not None else self.pad_id, *([] if forced is None else [forced])]

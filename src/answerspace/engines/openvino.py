@@ -10,15 +10,15 @@ import openvino
 
 
 class OpenvinoEngine:
-    """One ONNX graph file, compiled for throughput of single calls."""
+    """One ONNX graph file (or an OpenVINO model in memory), compiled for one call at a time."""
 
-    def __init__(self, path: Path, threads: int = 0, precision: str | None = None) -> None:
+    def __init__(self, model: Path | openvino.Model, threads: int = 0, precision: str | None = None) -> None:
         settings: dict[str, object] = {"PERFORMANCE_HINT": "LATENCY"}
         if threads:
             settings["INFERENCE_NUM_THREADS"] = threads
         if precision:
             settings["INFERENCE_PRECISION_HINT"] = precision
-        self._model = openvino.Core().compile_model(str(path), "CPU", settings)
+        self._model = openvino.Core().compile_model(str(model) if isinstance(model, Path) else model, "CPU", settings)
         self._request = self._model.create_infer_request()
         self._outputs = [output.get_any_name() for output in self._model.outputs]
 
