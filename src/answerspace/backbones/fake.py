@@ -36,10 +36,12 @@ class FakeBackbone:
         self._words: dict[int, str] = {}
 
     def read(self, texts: Sequence[str]) -> list[list[str]]:
+        """The words of each text."""
         self.reads += 1
         return [text.split() for text in texts]
 
     def ask(self, read: list[list[str]], instructions: Sequence[str], asking: Asking) -> Answered:
+        """Words as states: text and question first, then the answer."""
         self.asks += 1
         rows = [self._row(words, question) for words, question in zip(read, instructions, strict=True)]
         longest = max(len(prompt) + len(answer) for prompt, answer in rows)
@@ -57,12 +59,15 @@ class FakeBackbone:
         return Answered(states, prompt_mask, slot_mask, slot_mask.copy(), prompt_mask | slot_mask, predicted, answers)
 
     def head(self, states: Array) -> Array:
+        """A state scores the word ids it has ones at."""
         return np.asarray(states, np.float32)
 
     def tokens(self, ids: Sequence[int]) -> list[str]:
+        """The words that were seen with these ids."""
         return [" " + self._words.get(int(i), f"word{int(i)}") for i in ids]
 
     def token_ids(self, text: str) -> list[int]:
+        """One id a word."""
         return [self._id(word) for word in text.split()]
 
     def _row(self, words: list[str], question: str) -> tuple[list[str], list[str]]:
