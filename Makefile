@@ -17,7 +17,7 @@ BENCH ?=
 EVALUATE ?= --model bundled --baseline minilm --baseline minilm-prefix --baseline random
 
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+INSTALL := $(BIN)/pip install -qq --no-compile --disable-pip-version-check -c constraints.txt
 
 .PHONY: demo test lint type bench evaluate check chromium
 
