@@ -122,3 +122,24 @@ def test_scores_leave_out_rows_without_a_gold_label():
     assert agreement_scores(labels, ["a", "a", "b", "b", ""]) == {"v_measure": 1.0, "ari": 1.0}
     assert agreement_scores(labels, ["a", "", "", "", ""]) == {}
     assert agreement_scores(labels, ["a", "b", "a", "b", ""])["v_measure"] == pytest.approx(0)
+
+
+def test_auto_follows_the_answers_when_it_has_them() -> None:
+    """Four tight groups in two pairs: the silhouette likes the pairs, the answers know four groups."""
+    rng = np.random.default_rng(0)
+    corners = np.array([[1, 0, 0, 0.3], [1, 0, 0.3, 0], [0, 1, 0, 0.3], [0, 1, 0.3, 0]], np.float32)
+    vectors = np.repeat(corners, 15, axis=0) + rng.normal(0, 0.08, (60, 4)).astype(np.float32)
+    answers = [word for word in ("soup", "bread", "Hotel", "room") for _ in range(15)]
+    assert cluster_vectors(vectors).labels.max() + 1 == 2
+    found = cluster_vectors(vectors, answers=answers)
+    assert found.labels.max() + 1 == 4
+    assert "agreement with the answers in words" in found.method
+
+
+@pytest.mark.parametrize("answers", [["same"] * 30, [str(i) for i in range(30)]])
+def test_auto_falls_back_on_the_silhouette_when_answers_say_nothing(answers: list[str]) -> None:
+    vectors = np.repeat(np.eye(3, 4, dtype=np.float32), 10, axis=0)
+    vectors = vectors + np.random.default_rng(1).normal(0, 0.02, (30, 4)).astype(np.float32)
+    found = cluster_vectors(vectors, answers=answers)
+    assert "mean silhouette" in found.method
+    assert found.labels.max() + 1 == 3

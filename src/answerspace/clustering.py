@@ -13,7 +13,13 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.cluster import HDBSCAN, KMeans, MiniBatchKMeans
 from sklearn.decomposition import PCA
-from sklearn.metrics import adjusted_rand_score, pairwise_distances, silhouette_score, v_measure_score
+from sklearn.metrics import (
+    adjusted_mutual_info_score,
+    adjusted_rand_score,
+    pairwise_distances,
+    silhouette_score,
+    v_measure_score,
+)
 
 from answerspace.answers import Array
 from answerspace.errors import InputError
@@ -54,13 +60,18 @@ def clustering_space(vectors: Array, *, centre: bool = True) -> Array:
 
 
 def cluster_vectors(
-    vectors: Array, clusters: int | Literal["auto"] = "auto", *, method: Any = "kmeans", seed: int = 0
+    vectors: Array,
+    clusters: int | Literal["auto"] = "auto",
+    *,
+    method: Any = "kmeans",
+    seed: int = 0,
+    answers: Sequence[str] | None = None,
 ) -> Clustering:
     """Group (n, d) vectors into ``clusters`` groups, or as many as the method finds good with "auto".
 
-    ``method`` is a key of CLUSTERERS or an object with ``fit_predict`` (then ``clusters`` is its own affair). Fewer
-    groups come out when there are fewer distinct vectors than asked for. Raises InputError for fewer texts than
-    clusters.
+    ``method`` is a key of CLUSTERERS or an object with ``fit_predict`` (then ``clusters`` is its own affair).
+    ``answers`` in words, one per row, help "auto" to choose (see ``choose_clusters``). Fewer groups come out when
+    there are fewer distinct vectors than asked for. Raises InputError for fewer texts than clusters.
     """
     check_clusters(clusters, method if isinstance(method, str) else "kmeans")
     n = len(vectors)
@@ -71,7 +82,7 @@ def cluster_vectors(
         )
     vectors = np.asarray(vectors, np.float32)
     if isinstance(method, str):
-        labels, sentence = CLUSTERERS[method](vectors, clusters, seed)
+        labels, sentence = CLUSTERERS[method](vectors, clusters, seed, answers)
     else:
         labels, sentence = np.asarray(method.fit_predict(vectors)), f"{type(method).__name__}."
     labels = by_size(labels)
@@ -119,13 +130,15 @@ def agreement_scores(labels: Labels, gold: Sequence[str]) -> dict[str, float]:
     }
 
 
-# --- clusterers: (vectors, clusters, seed) -> (labels, sentence) -------------------------------------------------
+# --- clusterers: (vectors, clusters, seed, answers) -> (labels, sentence) ----------------------------------------
 
 
-def _kmeans(vectors: Array, clusters: int | Literal["auto"], seed: int) -> tuple[Labels, str]:
+def _kmeans(
+    vectors: Array, clusters: int | Literal["auto"], seed: int, answers: Sequence[str] | None
+) -> tuple[Labels, str]:
     distinct = _count_distinct(vectors)
     if clusters == "auto":
-        count, why = choose_clusters(vectors, distinct, seed)
+        count, why = choose_clusters(vectors, distinct, seed, answers=answers)
     elif distinct < clusters:
         count, why = distinct, f"not {clusters}, because there are no more distinct vectors"
     else:
@@ -147,36 +160,51 @@ def _fitted(vectors: Array, clusters: int, seed: int, starts: int = STARTS) -> L
     return np.asarray(model.fit_predict(vectors), np.int64)
 
 
-def choose_clusters(vectors: Array, distinct: int, seed: int = 0, most: int = AUTO_SAMPLE) -> tuple[int, str]:
-    """The number of clusters with the highest mean silhouette among AUTO_CANDIDATES, and the words that say so.
+def choose_clusters(
+    vectors: Array, distinct: int, seed: int = 0, most: int = AUTO_SAMPLE, *, answers: Sequence[str] | None = None
+) -> tuple[int, str]:
+    """The best number of clusters among AUTO_CANDIDATES, and the words that say how it was found.
 
-    Looks at up to ``most`` rows. Silhouettes are compared to two decimals and a tie goes to the smaller number.
+    With answers in words: the number whose clusters agree best with them, by adjusted mutual information, which does
+    not grow with the number alone (docs/log.md compares it with the silhouette). Without, or where the answers are
+    all equal or all different: the highest mean silhouette. Looks at up to ``most`` rows; scores are compared to two
+    decimals and a tie goes to the smaller number.
     """
     if distinct < 3:
         same = "all answers have the same vector" if distinct == 1 else "there are only two distinct vectors"
         return distinct, same
     n = len(vectors)
-    rows = np.random.default_rng(seed).choice(n, most, replace=False) if n > most else np.arange(n)
-    sample = vectors[np.sort(rows)]
-    distances = pairwise_distances(sample)
+    rows = np.sort(np.random.default_rng(seed).choice(n, most, replace=False)) if n > most else np.arange(n)
+    sample = vectors[rows]
+    score, how = _judge(sample, None if answers is None else [answers[i].lower() for i in rows])
     limit = min(_count_distinct(sample), len(sample) - 1)
     scores: dict[int, float] = {}
     for candidate in AUTO_CANDIDATES:
         if candidate <= limit:
             labels = KMeans(candidate, n_init=3, random_state=seed).fit_predict(sample)
-            scores[candidate] = round(float(silhouette_score(distances, labels, metric="precomputed")), 2)
+            scores[candidate] = round(score(labels), 2)
     if not scores:
         return min(distinct, 2), "too few distinct vectors to compare"
     best = max(scores, key=lambda k: (scores[k], -k))
     where = f"{len(sample):,} of {n:,} texts" if len(sample) < n else f"{n:,} texts"
-    return best, f"chosen from {min(scores)} to {max(scores)} by mean silhouette, {scores[best]:.2f} on {where}"
+    return best, f"chosen from {min(scores)} to {max(scores)} by {how}, {scores[best]:.2f} on {where}"
+
+
+def _judge(sample: Array, answers: list[str] | None) -> tuple[Callable[[Labels], float], str]:
+    """What makes one number of clusters better than another, and its name."""
+    if answers is not None and 1 < len(set(answers)) < len(answers):
+        return lambda labels: float(adjusted_mutual_info_score(answers, labels)), "agreement with the answers in words"
+    distances = pairwise_distances(sample)
+    return lambda labels: float(silhouette_score(distances, labels, metric="precomputed")), "mean silhouette"
 
 
 def _count_distinct(vectors: Array) -> int:
     return len({row.tobytes() for row in vectors})  # np.unique over rows sorts them, which takes seconds
 
 
-def _hdbscan(vectors: Array, clusters: int | Literal["auto"], seed: int) -> tuple[Labels, str]:
+def _hdbscan(
+    vectors: Array, clusters: int | Literal["auto"], seed: int, answers: Sequence[str] | None
+) -> tuple[Labels, str]:
     n = len(vectors)
     if n < 4:
         return np.full(n, NOISE, np.int64), f"HDBSCAN needs at least 4 texts; all {n} are noise."
@@ -194,7 +222,8 @@ def _hdbscan(vectors: Array, clusters: int | Literal["auto"], seed: int) -> tupl
     return labels, sentence
 
 
-CLUSTERERS: dict[str, Callable[[Array, int | Literal["auto"], int], tuple[Labels, str]]] = {
+Clusterer = Callable[[Array, int | Literal["auto"], int, Sequence[str] | None], tuple[Labels, str]]
+CLUSTERERS: dict[str, Clusterer] = {
     "kmeans": _kmeans,
     "hdbscan": _hdbscan,
 }

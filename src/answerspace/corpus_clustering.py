@@ -98,7 +98,9 @@ def _question_result(
     options: ClusterOptions,
     gold: Sequence[str] | None,
 ) -> QuestionResult:
-    clustering = cluster_vectors(space, options.clusters, method=options.method, seed=options.seed)
+    clustering = cluster_vectors(
+        space, options.clusters, method=options.method, seed=options.seed, answers=asked.answers
+    )
     last_layer = embedder.settings.layer in (-1, embedder.backbone.layers)  # the head reads no other
     clusters = explain(
         clustering,
