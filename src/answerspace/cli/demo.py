@@ -10,7 +10,7 @@ import typer
 from answerspace.cli import options as shared
 from answerspace.cli.terminal import print_result, say, stoppable
 
-QUESTIONS = ("What is being reviewed?", "Which aspect does the reviewer comment on?", "How does the writer feel?")
+QUESTIONS = ("What is being reviewed?", "What did they like or dislike?", "How does the writer feel?")
 
 
 def command(
