@@ -84,7 +84,11 @@ def test_head_and_tail_keep_their_end_of_a_long_text() -> None:
     """With 10 tokens kept, head vectors must not see the end and tail vectors must not see the start."""
     head = Embedder.load(max_length=12)
     tail = Embedder.load(max_length=12, truncation="tail")
-    start, middle, end = "the hotel room was very clean and quiet today", "word " * 50, "the soup was cold and far too salty today"
+    start, middle, end = (
+        "the hotel room was very clean and quiet today",
+        "word " * 50,
+        "the soup was cold and far too salty today",
+    )
     long = f"{start} {middle} {end}"
     other = f"{end} {middle} {end}"
     np.testing.assert_allclose(tail.encode(long, SUBJECT), tail.encode(other, SUBJECT), atol=1e-5)
