@@ -176,8 +176,9 @@ def write(rows: dict[str, dict[str, Any]], options: argparse.Namespace) -> None:
         platform.processor(),
     )
     lines = [
-        f"Reading {options.texts} texts of {options.tokens} tokens, batches of {BATCH}, {options.rounds} rounds in turn; {cpu}, "
-        f"torch {torch.__version__} ({torch.get_num_threads()} threads), onnxruntime {onnxruntime.__version__}.",
+        f"Reading {options.texts} texts of {options.tokens} tokens, batches of {BATCH}, {options.rounds} rounds; "
+        f"{cpu}, torch {torch.__version__} ({torch.get_num_threads()} threads), "
+        f"onnxruntime {onnxruntime.__version__}.",
         "",
         "| engine | texts/s | to torch fp32: median (min - max) | least cosine | mean cosine |",
         "|---|---|---|---|---|",
