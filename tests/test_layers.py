@@ -13,7 +13,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "answerspace"
 # A room (folder) or a single module by its first name; imports count wherever they stand, in functions too.
 FLOORS = (
     {"errors", "answers"},
-    {"prompts", "protocols", "similarity", "settings", "results", "progress", "stop_words"},
+    {"prompts", "protocols", "similarity", "batches", "settings", "results", "progress", "stop_words"},
     {"engines", "aggregation", "answer_filter", "head_words"},
     {"backbones"},
     {"loading"},

@@ -15,10 +15,10 @@ import numpy as np
 from answerspace.aggregation import Aggregation, Reencode, needs_prompt_states, resolve_aggregation
 from answerspace.answer_filter import AnswerFilter
 from answerspace.answers import Answered, Array, Asking, Sampling
+from answerspace.batches import Gather, batches_by_length, distinct
 from answerspace.errors import InputError
 from answerspace.protocols import Backbone
 from answerspace.settings import Settings as Settings
-from answerspace.similarity import unit_rows
 
 T = TypeVar("T")
 DEFAULT_BATCH = 32
@@ -74,8 +74,8 @@ class Embedder:
     def read(self, texts: Sequence[str], *, batch_size: int = DEFAULT_BATCH, show_progress: bool = False) -> Reading:
         """Read the texts once, so that any number of questions can follow. A reading keeps states in memory."""
         rows = _checked_texts(texts)
-        unique, inverse = _distinct(rows)
-        batches = _batches(unique, batch_size)
+        unique, inverse = distinct(rows)
+        batches = batches_by_length(unique, batch_size)
         parts = []
         for batch in _progress(batches, "reading", show_progress):
             parts.append((batch, self.backbone.read([unique[i] for i in batch])))
@@ -212,23 +212,26 @@ class Embedder:
     def _run(
         self, rows: list[str], questions: list[str], plan: _Plan, batch_size: int, show_progress: bool
     ) -> list[Asked]:
-        unique, inverse = _distinct(rows)
-        gather = [_Gather(len(unique), q) for q in questions]
-        for batch in _progress(_batches(unique, batch_size), "texts", show_progress):
+        unique, inverse = distinct(rows)
+        gathered = [Gather(len(unique)) for _ in questions]
+        for batch in _progress(batches_by_length(unique, batch_size), "texts", show_progress):
             read = self.backbone.read([unique[i] for i in batch])
-            for one in gather:
-                one.put(batch, *self._ask_batch(read, [one.question] * len(batch), plan))
-        return [one.result(inverse, self.dimension, plan.normalize) for one in gather]
+            for question, gather in zip(questions, gathered, strict=True):
+                gather.put(batch, *self._ask_batch(read, [question] * len(batch), plan))
+        return [
+            Asked(question, *gather.result(inverse, self.dimension, plan.normalize))
+            for question, gather in zip(questions, gathered, strict=True)
+        ]
 
     def _encode_paired(
         self, rows: list[str], questions: list[str], plan: _Plan, batch_size: int, show_progress: bool
     ) -> Array:
-        pairs, inverse = _distinct(list(zip(rows, questions, strict=True)))
-        gather = _Gather(len(pairs), "")
-        for batch in _progress(_batches([text for text, _ in pairs], batch_size), "texts", show_progress):
+        pairs, inverse = distinct(list(zip(rows, questions, strict=True)))
+        gather = Gather(len(pairs))
+        for batch in _progress(batches_by_length([text for text, _ in pairs], batch_size), "texts", show_progress):
             read = self.backbone.read([pairs[i][0] for i in batch])
             gather.put(batch, *self._ask_batch(read, [pairs[i][1] for i in batch], plan))
-        return gather.result(inverse, self.dimension, plan.normalize).vectors
+        return gather.result(inverse, self.dimension, plan.normalize)[0]
 
     def _encode_plain(self, rows: list[str], normalize: bool, batch_size: int, show_progress: bool) -> Array:
         embed = getattr(self.backbone, "embed", None)
@@ -237,11 +240,11 @@ class Embedder:
                 f"Without an instruction only the bundled model has vectors. Got a {self.backbone.kind} model; "
                 "give an instruction such as 'What is the text about?'."
             )
-        unique, inverse = _distinct(rows)
-        gather = _Gather(len(unique), "")
-        for batch in _progress(_batches(unique, batch_size), "texts", show_progress):
+        unique, inverse = distinct(rows)
+        gather = Gather(len(unique))
+        for batch in _progress(batches_by_length(unique, batch_size), "texts", show_progress):
             gather.put(batch, embed(self.backbone.read([unique[i] for i in batch])), [""] * len(batch))
-        return gather.result(inverse, self.dimension, normalize).vectors
+        return gather.result(inverse, self.dimension, normalize)[0]
 
     def _ask_batch(self, read: Any, questions: list[str], plan: _Plan) -> tuple[Array, list[str]]:
         if plan.reencode is not None:
@@ -313,31 +316,10 @@ class Reading:
         return self._run(checked_question(instruction), plan, show_progress).answers
 
     def _run(self, question: str, plan: _Plan, show_progress: bool) -> Asked:
-        gather = _Gather(1 + max((max(batch) for batch, _ in self._parts), default=-1), question)
+        gather = Gather(1 + max((max(batch) for batch, _ in self._parts), default=-1))
         for batch, read in _progress(self._parts, "asking", show_progress):
             gather.put(batch, *self._embedder._ask_batch(read, [question] * len(batch), plan))
-        return gather.result(self._inverse, self._embedder.dimension, plan.normalize)
-
-
-class _Gather:
-    """Collects batches that come in any order and hands back rows in the caller's order."""
-
-    def __init__(self, n: int, question: str) -> None:
-        self.question = question
-        self._vectors: Array | None = None
-        self._answers = [""] * n
-
-    def put(self, batch: list[int], vectors: Array, answers: list[str]) -> None:
-        if self._vectors is None:
-            self._vectors = np.zeros((len(self._answers), vectors.shape[1]), np.float32)
-        self._vectors[batch] = vectors
-        for i, answer in zip(batch, answers, strict=True):
-            self._answers[i] = answer
-
-    def result(self, inverse: np.ndarray, dimension: int, normalize: bool) -> Asked:
-        vectors = np.zeros((0, dimension), np.float32) if self._vectors is None else self._vectors[inverse]
-        answers = [self._answers[i] for i in inverse]
-        return Asked(self.question, unit_rows(vectors) if normalize else vectors, answers)
+        return Asked(question, *gather.result(self._inverse, self._embedder.dimension, plan.normalize))
 
 
 # --- checks and small steps --------------------------------------------------------------------------------------
@@ -375,21 +357,6 @@ def _paired(instruction: str | Sequence[str], rows: list[str]) -> list[str]:
             f"for {len(rows)} texts."
         )
     return [checked_question(q) for q in questions]
-
-
-def _distinct(rows: list[Any]) -> tuple[list[Any], np.ndarray]:
-    """The distinct rows in order of first occurrence, and for each row its place among them."""
-    places: dict[Any, int] = {}
-    inverse = np.array([places.setdefault(row, len(places)) for row in rows], np.intp)
-    return list(places), inverse
-
-
-def _batches(texts: list[str], batch_size: int) -> list[list[int]]:
-    """Row numbers in batches of texts of like length, longest first (memory trouble shows at once)."""
-    if batch_size < 1:
-        raise InputError(f"batch_size must be at least 1. Got {batch_size}.")
-    order = sorted(range(len(texts)), key=lambda i: (-len(texts[i]), i))
-    return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
 
 
 def _stack(vectors: list[Array], n: int, dimension: int) -> Array:
