@@ -12,7 +12,10 @@ from torch import Tensor
 from answerspace.engines.bundled_config import BundledConfig, special_ids
 from answerspace.training.answer_words import content_words
 from answerspace.training.recipe import DataRecipe
-from answerspace.training.rows import Asked
+from answerspace.training.rows import ITSELF, Asked
+
+NO_WORD = -100
+"""What cross-entropy leaves out."""
 
 
 class Batch(NamedTuple):
@@ -24,8 +27,8 @@ class Batch(NamedTuple):
     question_ids: Tensor  # (Q, T)
     question_mask: Tensor  # (Q, T)
     slots: Tensor  # (Q, slots)
-    words: Tensor  # (Q, slots) first tokens of the answers, [SEP] after their end
-    answers: list[str]  # Q, content words only
+    words: Tensor  # (Q, slots) first tokens of the answers, [SEP] after their end; NO_WORD where there are none
+    answers: list[str]  # Q, content words only; ITSELF where the text is its own answer
 
 
 class BatchMaker:
@@ -62,6 +65,8 @@ class BatchMaker:
     def first_tokens(self, answer: str) -> list[int]:
         """The answer's first tokens, one a slot; ``[SEP]`` where it has ended."""
         n = self.config.slots
+        if answer == ITSELF:
+            return [NO_WORD] * n
         return (self.tokenizer.encode(answer, add_special_tokens=False).ids + [self.sep] * n)[:n]
 
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:

@@ -11,6 +11,7 @@ import json
 import math
 import time
 from collections.abc import Iterator
+from copy import deepcopy
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,10 @@ from answerspace.engines.bundled_network import BundledNetwork, start_from_bert
 from answerspace.errors import InputError
 from answerspace.progress import bar
 from answerspace.training.batch import Batch, BatchMaker
+from answerspace.training.families import Family
 from answerspace.training.objective import Losses, losses
 from answerspace.training.recipe import Recipe
-from answerspace.training.rows import Asked, Rows, batches
+from answerspace.training.rows import ITSELF, Asked, Rows, batches
 from answerspace.training.state import State
 
 CHECKPOINT = "checkpoint.pt"
@@ -53,11 +55,11 @@ class Run:
         self.maker = BatchMaker(tokenizer, self.network.config, recipe.data)
         for parameter in self.network.parameters():
             parameter.requires_grad_(False)
-        self.trained = list(self.network.trained())
+        self.trained = list(self.network.parameters() if recipe.train.weights == "all" else self.network.trained())
         for parameter in self.trained:
             parameter.requires_grad_(True)
         self.optimizer = torch.optim.AdamW(_decay_groups(self.trained, recipe.train.weight_decay), lr=0.0, fused=True)
-        self.targets = TargetBank(self.network, self.maker)
+        self.targets = TargetBank(deepcopy(self.network).requires_grad_(False), self.maker)
         self.state = State(memory=torch.zeros(0, self.network.config.dimension, device=self.device))
 
     def train(
@@ -95,8 +97,8 @@ class Run:
     def step(self, batch: Batch) -> Losses:
         """One optimiser step."""
         batch = _on(batch, self.device)
-        vectors, scores = self.answer_vectors(batch)
-        targets = self.targets(batch.answers)
+        vectors, scores, pooled = self.answer_vectors(batch)
+        targets = self.targets(batch.answers, pooled)
         parts = losses(vectors, targets, self.state.memory, scores, batch.words, self.recipe.loss)
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()
@@ -110,15 +112,16 @@ class Run:
         self.state.questions += len(batch.owner)
         return Losses(*(part.detach() for part in parts))
 
-    def answer_vectors(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Unit answer vectors (Q, D) and slot scores (Q, slots, V)."""
-        with torch.no_grad():
+    def answer_vectors(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Unit answer vectors (Q, D), slot scores (Q, slots, V) and the texts' own unit vectors (Q, D)."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.recipe.train.weights == "all"):
             read = self.network.read(batch.text_ids, batch.text_mask)
+        pooled = pooled_vectors(read[-1].detach(), batch.text_mask)[batch.owner]
         pairs = [(k[batch.owner], v[batch.owner]) for k, v in self.network.text_pairs(read)]
         text_mask = batch.text_mask[batch.owner]
         last = self.network.ask(pairs, text_mask, batch.question_ids, batch.question_mask)[-1]
         slots = last.gather(1, batch.slots[..., None].expand(-1, -1, last.shape[-1]))
-        return functional.normalize(slots.mean(1), dim=-1), self.network.scores(slots)
+        return functional.normalize(slots.mean(1), dim=-1), self.network.scores(slots), pooled
 
     def learning_rate(self) -> float:
         """Linear warm-up, then half a cosine to 0."""
@@ -140,7 +143,7 @@ class Run:
         found, truth, first = [], [], 0
         for i in range(0, len(rows), 64):
             batch = _on(self.maker(_with_some(rows[i : i + 64])), self.device)
-            vectors, scores = self.answer_vectors(batch)
+            vectors, scores, _ = self.answer_vectors(batch)
             found.append(vectors)
             truth += batch.answers
             first += int((scores[:, 0].argmax(-1) == batch.words[:, 0]).sum())
@@ -151,12 +154,35 @@ class Run:
         similar = torch.cat(found) @ self.targets(distinct).T
         own = similar[torch.arange(len(truth)), torch.tensor([place[a] for a in truth])]
         rank = 1 + (similar > own[:, None]).sum(1)
-        return {
+        return self.family_scores() | {
             "dev_accuracy": round(float((rank == 1).float().mean()), 4),
             "dev_mrr": round(float((1 / rank).mean()), 4),
             "dev_first_word": round(first / len(truth), 4),
             "dev_questions": len(truth),
         }
+
+    @torch.no_grad()
+    def family_scores(self) -> dict[str, float]:
+        """On held-apart families: how often the nearest of the criterion's answers in the family is the right one."""
+        right, chance, asked = 0.0, 0.0, 0
+        for family in self.rows.dev_families:
+            for name, wordings in family.criteria.items():
+                found = self._criterion_score(family, name, wordings[0])
+                right, chance, asked = right + found[0], chance + found[1], asked + found[2]
+        return {"family_accuracy": round(right / asked, 4), "family_chance": round(chance / asked, 4)} if asked else {}
+
+    def _criterion_score(self, family: Family, name: str, question: str) -> tuple[float, float, int]:
+        """(right, expected right by chance, asked) of one criterion over the family's texts."""
+        rows = [
+            Asked("families", text, ((question, answers[name]),)) for text, answers in family.texts if name in answers
+        ]
+        if not rows:
+            return 0.0, 0.0, 0
+        batch = _on(self.maker(rows), self.device)
+        distinct = sorted(set(batch.answers))
+        truth = torch.tensor([distinct.index(answer) for answer in batch.answers], device=self.device)
+        nearest = (self.answer_vectors(batch)[0] @ self.targets(distinct).T).argmax(1)
+        return float((nearest == truth).sum()), len(rows) / len(distinct), len(rows)
 
     def save(self) -> None:
         """Write the checkpoint; a reader never sees half of one."""
@@ -207,16 +233,22 @@ class TargetBank:
         self.known: dict[str, Tensor] = {}
 
     @torch.no_grad()
-    def __call__(self, answers: list[str]) -> Tensor:
-        """(Q, D) unit vectors."""
+    def __call__(self, answers: list[str], itself: Tensor | None = None) -> Tensor:
+        """(Q, D) unit vectors; where an answer is ITSELF, the row of ``itself``."""
         device = self.network.projection.weight.device
         new = sorted({answer for answer in answers if answer not in self.known}, key=len)
         for i in range(0, len(new), 256):
             ids, mask = (t.to(device) for t in self.maker.texts(new[i : i + 256]))
-            last = self.network.read(ids, mask)[-1] * mask[..., None]
-            mean = functional.normalize(last.sum(1) / mask.sum(1, keepdim=True), dim=-1)
+            mean = pooled_vectors(self.network.read(ids, mask)[-1], mask)
             self.known.update(zip(new[i : i + 256], mean, strict=True))
-        return torch.stack([self.known[answer] for answer in answers])
+        rows = [self.known[a] if a != ITSELF or itself is None else itself[i] for i, a in enumerate(answers)]
+        return torch.stack(rows)
+
+
+def pooled_vectors(states: Tensor, mask: Tensor) -> Tensor:
+    """States (B, L, D) and mask (B, L) -> the unit vectors (B, D) of their means, as the start model pools."""
+    total = (states * mask[..., None]).sum(1)
+    return functional.normalize(total / mask.sum(1, keepdim=True), dim=-1)
 
 
 def start_folder(name: str) -> Path:

@@ -17,11 +17,21 @@ class DataRecipe:
     """Which rows are trained on. Lengths are in tokens; ``cap`` and ``caps`` count rows of one source and pass.
 
     Rows whose question has more than ``question_letters`` characters are left out: they hold a story of their own.
+    Texts longer than ``letters`` characters are asked passage by passage (0: cut at ``text_length`` only).
+    ``answer_shares`` bounds what part of a source's rows may have the same answer. ``families`` are files of written
+    families, of which ``family_dev_share`` is held apart; ``family_repeats`` is how often each comes in a pass.
+    ``generic`` is the share of texts that are also asked what they are about, with their own vector as the answer.
     """
 
     files: list[str]
     classes: list[str] = field(default_factory=lambda: ["open"])
     written: list[str] = field(default_factory=list)
+    families: list[str] = field(default_factory=list)
+    family_dev_share: float = 0.06
+    family_repeats: int = 1
+    generic: float = 0.0
+    letters: int = 0
+    answer_shares: dict[str, float] = field(default_factory=dict)
     cap: int = 4000
     caps: dict[str, int] = field(default_factory=dict)
     dev_share: float = 0.004
@@ -33,7 +43,10 @@ class DataRecipe:
 
 @dataclass(frozen=True)
 class TrainRecipe:
-    """How long and how fast. The learning rate falls to 0 over ``steps``, or over ``minutes`` of training time."""
+    """How long and how fast. The learning rate falls to 0 over ``steps``, or over ``minutes`` of training time.
+
+    ``weights``: "asker" leaves the reader and the word vectors as they are; "all" trains them too.
+    """
 
     texts_per_batch: int = 48
     group: int = 4
@@ -44,6 +57,7 @@ class TrainRecipe:
     minutes: float | None = None
     steps: int | None = None
     memory: int = 1024
+    weights: str = "asker"
 
 
 @dataclass(frozen=True)
@@ -84,6 +98,8 @@ def read_recipe(path: Path) -> Recipe:
     recipe = _build(Recipe, raw | parts, "recipe")
     if recipe.train.minutes is None and recipe.train.steps is None:
         raise InputError(f"The recipe {path} must set train.minutes or train.steps. It sets neither.")
+    if recipe.train.weights not in ("asker", "all"):
+        raise InputError(f"train.weights must be 'asker' or 'all'. Got {recipe.train.weights!r}.")
     return recipe
 
 

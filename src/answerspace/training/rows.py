@@ -9,9 +9,9 @@ import csv
 import hashlib
 import json
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import TypeVar
@@ -19,9 +19,28 @@ from typing import TypeVar
 import polars as pl
 
 from answerspace.errors import InputError
+from answerspace.training.families import Family, is_held, read_families
+from answerspace.training.passages import passage_of, passages
 from answerspace.training.recipe import DataRecipe, Recipe
 
 QA = tuple[str, str]
+ITSELF = ""
+"""The answer that stands for the text itself: its target is the text's own vector, and it has no words."""
+
+GENERIC_QUESTIONS = (
+    "What is the text about?",
+    "What is this about?",
+    "What does the text say?",
+    "Summarize the text.",
+    "What is the main content of the text?",
+    "Describe the text.",
+    "About what?",
+    "What is discussed here?",
+    "What is the text talking about?",
+    "Content?",
+    "Represent the text for retrieval.",
+    "What is the meaning of the text?",
+)
 T = TypeVar("T")
 
 
@@ -36,20 +55,25 @@ class Asked:
 
 @dataclass(frozen=True)
 class Rows:
-    """All texts of all sources, held-apart ones in ``dev``."""
+    """All texts of all sources and all written families; the held-apart ones in ``dev`` and ``dev_families``."""
 
     train: dict[str, list[Asked]]
     dev: list[Asked]
+    families: list[Family] = field(default_factory=list)
+    dev_families: list[Family] = field(default_factory=list)
 
 
 def read_rows(folder: Path, recipe: DataRecipe, root: Path = Path()) -> Rows:
     """Read the recipe's files: Parquet or JSON Lines below ``folder``, written ones below ``root``."""
     allowed = _allowed_sources(folder, recipe)
     by_text: dict[str, dict[str, list[QA]]] = defaultdict(lambda: defaultdict(list))
+    cut = _Cutter(recipe.letters)
     for name in recipe.files:
         for source, text, question, answer in _rows_of(folder / name):
             if (allowed is None or (Path(name).stem, source) in allowed) and len(question) <= recipe.question_letters:
-                by_text[source][text].append((question, answer))
+                part = cut(text, question, answer)
+                if part is not None:
+                    by_text[source][part].append((question, answer))
     for name in recipe.written:
         for text, qa in _written_rows(root / name):
             by_text["written"][text].extend(qa)
@@ -57,10 +81,16 @@ def read_rows(folder: Path, recipe: DataRecipe, root: Path = Path()) -> Rows:
     dev: list[Asked] = []
     for source, texts in by_text.items():
         asked = [Asked(source, text, tuple(qa)) for text, qa in texts.items()]
-        held = [is_dev(a.text, recipe.dev_share) for a in asked]
-        train[source] = [a for a, h in zip(asked, held, strict=True) if not h]
-        dev += [a for a, h in zip(asked, held, strict=True) if h]
-    return Rows(train, dev)
+        train[source] = [a for a in asked if not is_dev(a.text, recipe.dev_share)]
+        dev += [a for a in asked if is_dev(a.text, recipe.dev_share)]
+    families = [family for name in recipe.families for family in read_families(root / name)]
+    held = [is_held(family, recipe.family_dev_share) for family in families]
+    return Rows(
+        train,
+        dev,
+        [family for family, h in zip(families, held, strict=True) if not h],
+        [family for family, h in zip(families, held, strict=True) if h],
+    )
 
 
 def is_dev(text: str, share: float) -> bool:
@@ -74,9 +104,14 @@ def batches(rows: Rows, recipe: Recipe, epoch: int) -> list[list[Asked]]:
     data, train = recipe.data, recipe.train
     groups: list[list[Asked]] = []
     for source in sorted(rows.train):
-        chosen = _capped(rows.train[source], data.caps.get(source, data.cap), data.questions_per_text, rng)
+        texts = _balanced(rows.train[source], data.answer_shares.get(source), rng)
+        chosen = _capped(texts, data.caps.get(source, data.cap), data.questions_per_text, rng)
+        chosen = [_with_generic(asked, data.generic, rng) for asked in chosen]
         chosen.sort(key=lambda a: len(a.text) + rng.random() * 40)
-        groups += [chosen[i : i + train.group] for i in range(0, len(chosen), train.group)]
+        groups += _slices(chosen, train.group)
+    for family in rows.families * data.family_repeats:
+        drawn = [Asked("families", text, tuple(qa)) for text, qa in family.wordings(rng, data.questions_per_text)]
+        groups += _slices(rng.sample(drawn, len(drawn)), train.group)
     rng.shuffle(groups)
     per_batch = max(1, train.texts_per_batch // train.group)
     out: list[list[Asked]] = []
@@ -99,6 +134,45 @@ def _text_length(group: list[Asked]) -> int:
 
 def _question_length(group: list[Asked]) -> int:
     return max(len(question) for asked in group for question, _ in asked.qa)
+
+
+def _balanced(texts: list[Asked], share: float | None, rng: random.Random) -> list[Asked]:
+    """Texts without the rows by which one answer would exceed its share of the source's rows."""
+    if share is None:
+        return texts
+    most = int(share * sum(len(asked.qa) for asked in texts))
+    seen: Counter[str] = Counter()
+    out = []
+    for asked in rng.sample(texts, len(texts)):
+        kept = []
+        for question, answer in asked.qa:
+            seen[answer] += 1
+            if seen[answer] <= most:
+                kept.append((question, answer))
+        if kept:
+            out.append(Asked(asked.source, asked.text, tuple(kept)))
+    return out
+
+
+def _with_generic(asked: Asked, share: float, rng: random.Random) -> Asked:
+    if rng.random() >= share:
+        return asked
+    return Asked(asked.source, asked.text, (*asked.qa, (rng.choice(GENERIC_QUESTIONS), ITSELF)))
+
+
+class _Cutter:
+    """The passage of a long text that a question is asked of; the text itself where it is short enough."""
+
+    def __init__(self, letters: int) -> None:
+        self.letters = letters
+        self.known: dict[str, list[str]] = {}
+
+    def __call__(self, text: str, question: str, answer: str) -> str | None:
+        if not self.letters or len(text) <= self.letters:
+            return text
+        if text not in self.known:
+            self.known[text] = passages(text, self.letters)
+        return passage_of(self.known[text], question, answer)
 
 
 def _capped(texts: list[Asked], cap: int, questions: int, rng: random.Random) -> list[Asked]:
