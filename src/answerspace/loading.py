@@ -135,6 +135,11 @@ def save_backbone(backbone: Backbone, settings: Settings, path: str | Path) -> N
         raise InputError(f"A model is saved to a folder. Got the file {str(path)!r}.")
     folder.mkdir(parents=True, exist_ok=True)
     save(folder)
+    save_settings(backbone, settings, folder)
+
+
+def save_settings(backbone: Backbone, settings: Settings, folder: Path) -> None:
+    """Write ``answerspace.json`` beside a model's files that are there already."""
     saved = _read_saved(folder)  # the bundled model writes a part of its own
     saved |= {"kind": backbone.kind, "settings": asdict(settings), "model": _model_options(backbone)}
     (folder / SETTINGS_FILE).write_text(json.dumps(saved, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
