@@ -41,7 +41,7 @@ bench: $(VENV)/.dev
 	@$(BIN)/python benchmarks/throughput.py $(BENCH)
 
 evaluate: $(VENV)/.dev
-	@$(BIN)/answerspace evaluate written --data $(DATA) $(EVALUATE)
+	@$(BIN)/answerspace evaluate --suite written --data $(DATA) $(EVALUATE)
 
 # The stamps are older than what they depend on when there is something new to install.
 $(VENV)/bin/pip:

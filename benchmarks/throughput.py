@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from answerspace import Embedder
-from answerspace.evaluation.baselines import minilm_folder
+from answerspace.evaluation.encoders.baselines import minilm_folder
 from answerspace.progress import track
 
 QUESTIONS = [

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from functools import partial
+import os
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -13,52 +14,92 @@ from answerspace.cli import options as shared
 from answerspace.cli.terminal import say, stoppable
 
 BUNDLED = "bundled"
-
-
-class Suite(StrEnum):
-    """The kinds of folder that can be evaluated on."""
-
-    written = "written"
+DEFAULT_SUITE = "written"
 
 
 def command(
     ctx: typer.Context,
-    suite: Annotated[Suite, typer.Argument(help="What --data holds.")],
-    data: Annotated[str, typer.Option(help="The folder with criteria.json, the pairs, the triplets, the corpora.")],
-    published: Annotated[str | None, typer.Option(help="A folder with fewrel, fewnerd and feedbacks .jsonl.")] = None,
+    suite: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="awareness, robustness, generic, multicriteria, instructions, written, inbedder-local, "
+            "generic-local or corpora. Repeat for more."
+        ),
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="The folder with the files of the suites; left out: read from the hub.")
+    ] = None,
     model: Annotated[
         list[str] | None, typer.Option(help="A hub id or model folder, or 'bundled'. Repeat for more.")
     ] = None,
     baseline: Annotated[
-        list[str] | None, typer.Option(help="minilm, minilm-prefix, minilm-suffix or random. Repeat for more.")
+        list[str] | None,
+        typer.Option(
+            help="minilm, minilm-prefix, minilm-suffix, random, st:NAME+prefix, instructor:NAME, http:MODEL@URL. "
+            "Repeat for more."
+        ),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="K-means runs per criterion.")] = 10,
+    protocol: Annotated[str, typer.Option(help="robust, or published: the authors' single k-means run.")] = "robust",
+    seeds: Annotated[int | None, typer.Option(min=1, help="K-means seeds of the robust protocol (10).")] = None,
     centre: Annotated[bool, typer.Option("--centre", help="Take each question's mean vector out first.")] = False,
-    output: Annotated[str | None, typer.Option(help="A folder for scores.md and scores.json.")] = None,
+    task: Annotated[
+        list[str] | None, typer.Option(metavar="PATTERN", help="Only tasks of this name, such as 'wires.*'. Repeat.")
+    ] = None,
+    layer: Annotated[list[int] | None, typer.Option(help="A layer to try. Repeat to sweep.")] = None,
+    aggregation: Annotated[
+        list[str] | None, typer.Option(help="An aggregation to try, or reencode, reencode-10. Repeat to sweep.")
+    ] = None,
+    filters: Annotated[str, typer.Option("--filter", help="off, on or both: stop words out of the answer.")] = "off",
+    output: Annotated[
+        str | None, typer.Option(help="A folder for results.json and the tables; a stopped run goes on there.")
+    ] = None,
+    batch_size: shared.BatchSize = 32,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="K-means seeds side by side; left out: every core.")
+    ] = None,
     quiet: shared.Quiet = False,
 ) -> None:
-    """Score models and baselines: triplets, pairs, V-measure by criterion. The baselines need the eval extra.
+    """Score models and baselines side by side; every number with its spread and its protocol.
 
-    answerspace evaluate written --data DIR
+    answerspace evaluate --suite written --data DIR
 
-    answerspace evaluate written --data DIR --model runs/mine --baseline minilm --output scores
+    answerspace evaluate --suite written --suite inbedder-local --suite generic-local --data DIR --model runs/mine
+    --baseline minilm --baseline minilm-prefix --seeds 3 --output scores
+
+    answerspace evaluate --suite awareness --model roberta-large-inbedder --protocol published
+
+    Published numbers stand in columns of their own. The baselines need the eval extra; a key for an http baseline is
+    read from OPENAI_API_KEY.
     """
-    from answerspace.evaluation.baselines import check_baseline, make_baseline
-    from answerspace.evaluation.comparison import compare
-    from answerspace.evaluation.published import read_published
-    from answerspace.evaluation.score_table import report_table, write_table
-    from answerspace.evaluation.written import read_written
+    from answerspace.evaluation.encoders.contenders import baseline as named
+    from answerspace.evaluation.encoders.contenders import models as varied
+    from answerspace.evaluation.protocol import make_protocol
+    from answerspace.evaluation.run import evaluate
+    from answerspace.evaluation.suites import select_tasks
+    from answerspace.evaluation.tables import markdown, write_tables
+    from answerspace.evaluation.tasks.rows import Data
 
-    models = model or ([] if baseline else [BUNDLED])
-    encoders = {name: partial(ctx.obj, None if name == BUNDLED else name) for name in models}
-    encoders |= {check_baseline(name): partial(make_baseline, name) for name in baseline or []}
-    tests = read_written(data)
-    sets = read_published(published) if published else []
-    with stoppable("Nothing was written."):
-        tell = (lambda note: None) if quiet else say
-        scores = compare(encoders, tests, sets, seeds=seeds, centre=centre, tell=tell)
-    typer.echo(report_table(scores), nl=False)
-    if output is not None:
-        facts = {"data": data, "seeds": str(seeds), "centred": "yes, pairs excepted" if centre else "no"}
-        for path in write_table(scores, facts, Path(output)):
-            typer.echo(f"Wrote {path}")
+    chosen = make_protocol(protocol, seeds=seeds, centre=centre)
+    names = model or ([] if baseline else [BUNDLED])
+    contenders = varied(
+        names, ctx.obj, layers=layer or [], aggregations=aggregation or [], filters=filters, batch_size=batch_size
+    )
+    contenders += [named(word, key=os.environ.get("OPENAI_API_KEY", "")) for word in baseline or []]
+    folder = Data(data)
+    tasks = select_tasks(suite or [DEFAULT_SUITE], folder, only=task or [])
+    kept = "Nothing was written." if output is None else f"What was computed is in {output}/.work; the same command "
+    with stoppable(kept if output is None else f"{kept}goes on."):
+        found = evaluate(
+            contenders,
+            tasks,
+            folder,
+            chosen,
+            output=None if output is None else Path(output),
+            facts={"data": data or "hub", "command": shlex.join(["answerspace", *sys.argv[1:]])},
+            threads=threads,
+            tell=(lambda note: None) if quiet else say,
+            show_progress=not quiet,
+        )
+    typer.echo(markdown(found), nl=False)
+    for path in [] if output is None else write_tables(found, Path(output)):
+        typer.echo(f"Wrote {path}")

@@ -1,28 +1,28 @@
 """The arithmetic of the scores: arrays in, numbers out. Everything a person reads is times 100.
 
 Definitions follow the InBedder evaluation (arXiv 2402.09642, section 4); where its code relies on one seed, these
-say how much the number moves.
+say how much the number moves. A bootstrap is kept as its draws: two encoders judged on the same items with the same
+draws are compared by subtracting them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.cluster import KMeans
-from sklearn.metrics import v_measure_score
-from threadpoolctl import threadpool_limits
+from scipy.special import xlogy
 
 from answerspace.answers import Array
-from answerspace.similarity import cosine
+from answerspace.similarity import cosine, unit_rows
 
 Numbers = npt.NDArray[np.float64]
-STARTS = 10  # k-means++ starts per seed; the best one counts
+Rows = npt.NDArray[np.intp]
 RESAMPLES = 1_000
-SMALL = 1_000  # rows up to which k-means is faster on one thread, several times so on a busy machine
+MOVEMENT_PAIRS = 20_000  # pairs of texts whose cosines are compared between two questions
 
 
 @dataclass(frozen=True)
@@ -38,58 +38,153 @@ class Score:
         return f"{self.value:.1f} [{self.low:.1f}, {self.high:.1f}]"
 
 
+# --- what a range is made from -----------------------------------------------------------------------------------
+
+
+def over_seeds(values: Numbers) -> Score:
+    """Mean, and one standard deviation to each side; a single run has no spread."""
+    mean = float(values.mean())
+    if len(values) == 1:
+        return Score(mean, mean, mean, "one k-means run")
+    deviation = float(values.std(ddof=1))
+    return Score(mean, mean - deviation, mean + deviation, f"mean and sd of {len(values)} k-means seeds")
+
+
+def from_draws(value: float, draws: Numbers, what: str) -> Score:
+    """A value with the 95 % percentile interval of its bootstrap draws over ``what``."""
+    low, high = np.percentile(draws, [2.5, 97.5])
+    return Score(value, float(low), float(high), f"95 % bootstrap interval over {what}")
+
+
+def resampled(n: int, key: str, resamples: int = RESAMPLES) -> Iterator[Rows]:
+    """``resamples`` times n item numbers drawn with replacement; the same for equal n and key."""
+    rng = np.random.default_rng([n, zlib.crc32(key.encode())])
+    for _ in range(resamples):
+        yield rng.integers(0, n, n)
+
+
+def bootstrap(
+    statistic: Callable[[Rows], float], n: int, *, key: str = "", resamples: int = RESAMPLES
+) -> tuple[float, Numbers]:
+    """``statistic`` of all n item numbers, and its draws over items drawn with replacement."""
+    draws = np.array([statistic(rows) for rows in resampled(n, key, resamples)])
+    return statistic(np.arange(n)), draws
+
+
+class Groups:
+    """Items that belong together and are resampled together, by a name per item."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        places: dict[str, list[int]] = {}
+        for i, name in enumerate(names):
+            places.setdefault(name, []).append(i)
+        self.names = list(places)
+        self._items = [np.array(items, np.intp) for items in places.values()]
+        sizes = {len(items) for items in self._items}
+        self._square = np.stack(self._items) if len(sizes) == 1 else None
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def items(self, groups: Rows) -> Rows:
+        """The item numbers of the groups, in their order, repeated where a group is."""
+        if self._square is not None:
+            return np.asarray(self._square[groups].ravel())
+        return np.concatenate([self._items[group] for group in groups])
+
+
+# --- triplets ----------------------------------------------------------------------------------------------------
+
+
 def triplet_success(anchors: Array, positives: Array, negatives: Array) -> npt.NDArray[np.bool_]:
     """(n,) True where the anchor is strictly closer to its positive than to its negative by cosine; a tie fails."""
     return np.asarray(cosine(anchors, positives) > cosine(anchors, negatives))
 
 
-def harmonic_mean(a: float, b: float) -> float:
-    """Harmonic mean of two rates in [0, 1], with the published 1e-8 that keeps a rate of 0 finite."""
-    return 2 / (1 / (a + 1e-8) + 1 / (b + 1e-8))
+def harmonic_mean(*rates: float) -> float:
+    """Harmonic mean of rates in [0, 1], with the published 1e-8 that keeps a rate of 0 finite."""
+    return len(rates) / sum(1 / (max(rate, 0.0) + 1e-8) for rate in rates)
 
 
-def pair_spearman(different: Array | Numbers, same: Array | Numbers) -> float:
-    """Spearman correlation x 100 of (n,) cosines with 0 under ``q_diff`` and 1 under ``q_same``.
+# --- pairs -------------------------------------------------------------------------------------------------------
 
-    Every pair comes with both questions, so an encoder that ignores the question ties each pair with itself and
-    scores exactly 0: average ranks are halves, and halves add up without rounding. No variation at all scores 0.
+
+def pair_spearman(cosines: Array | Numbers, ratings: Array | Numbers) -> float:
+    """Spearman correlation x 100 of (n,) cosines with (n,) ratings; no variation on either side scores 0.
+
+    Where every pair comes once with rating 0 and once with 1, an encoder that ignores the question ties each pair
+    with itself and scores exactly 0: average ranks are halves, and halves add up without rounding.
     """
-    ranks = _average_ranks(np.concatenate([different, same]))
-    ratings = np.repeat([-0.5, 0.5], [len(different), len(same)])
-    ratings = ratings - ratings.mean()
-    centred = ranks - ranks.mean()
-    scale = float(np.sqrt((centred**2).sum() * (ratings**2).sum()))
-    return 100 * float((centred * ratings).sum()) / scale if scale > 0 else 0.0
-
-
-def clustering_scores(vectors: Array, labels: Sequence[str], *, seeds: int = 10) -> Numbers:
-    """(seeds,) V-measure x 100 of full k-means with as many clusters as labels, seeds 0, 1, 2, ..."""
-    gold = np.unique(np.asarray(labels), return_inverse=True)[1]
-    distinct = len(np.unique(vectors, axis=0))
-    clusters = min(int(gold.max()) + 1, distinct)
-    with threadpool_limits(1 if len(vectors) < SMALL else None):
-        found = [KMeans(clusters, n_init=STARTS, random_state=seed).fit_predict(vectors) for seed in range(seeds)]
-    return np.array([100 * v_measure_score(gold, one) for one in found])
-
-
-def over_seeds(values: Numbers) -> Score:
-    """Mean, and one standard deviation to each side (0 for a single seed)."""
-    mean = float(values.mean())
-    deviation = float(values.std(ddof=1)) if len(values) > 1 else 0.0
-    return Score(mean, mean - deviation, mean + deviation, f"mean and sd of {len(values)} k-means seeds")
-
-
-def bootstrap(
-    statistic: Callable[[npt.NDArray[np.intp]], float], n: int, *, resamples: int = RESAMPLES, seed: int = 0
-) -> Score:
-    """``statistic`` of all n item numbers, with the 95 % percentile interval over items drawn with replacement."""
-    rng = np.random.default_rng(seed)
-    drawn = [statistic(rng.integers(0, n, n)) for _ in range(resamples)]
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    return Score(statistic(np.arange(n)), float(low), float(high), f"95 % bootstrap interval over {n} items")
+    ranks, wanted = _average_ranks(np.asarray(cosines)), _average_ranks(np.asarray(ratings))
+    ranks, wanted = ranks - ranks.mean(), wanted - wanted.mean()
+    scale = float(np.sqrt((ranks**2).sum() * (wanted**2).sum()))
+    return 100 * float((ranks * wanted).sum()) / scale if scale > 0 else 0.0
 
 
 def _average_ranks(values: npt.NDArray[Any]) -> Numbers:
     """Ranks from 1; equal values share the mean of their ranks."""
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
     return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[place])
+
+
+# --- clusters ----------------------------------------------------------------------------------------------------
+
+
+def v_measures(gold: npt.NDArray[np.intp], labels: npt.NDArray[Any]) -> Numbers:
+    """(S,) V-measure x 100 of (S, n) cluster numbers against (n,) gold numbers, both counted from 0."""
+    runs, n = labels.shape
+    classes, clusters = int(gold.max()) + 1, int(labels.max()) + 1
+    cells = (np.arange(runs)[:, None] * classes + gold) * clusters + labels
+    counts = np.bincount(cells.ravel(), minlength=runs * classes * clusters).reshape(runs, classes, clusters)
+    joint, of_gold, of_labels = counts / n, counts.sum(2) / n, counts.sum(1) / n
+    entropy_gold, entropy_labels = -xlogy(of_gold, of_gold).sum(1), -xlogy(of_labels, of_labels).sum(1)
+    information = xlogy(joint, joint).sum((1, 2)) + entropy_gold + entropy_labels
+    both = entropy_gold + entropy_labels
+    return np.asarray(100 * np.where(both > 1e-12, 2 * information / np.maximum(both, 1e-12), 1.0))
+
+
+def v_draws(gold: npt.NDArray[np.intp], labels: npt.NDArray[Any], key: str, resamples: int = RESAMPLES) -> Numbers:
+    """(resamples,) mean V-measure x 100 over the runs, on texts drawn with replacement.
+
+    Copies of a text always share a cluster, which lifts every draw a little: take differences of draws, not levels.
+    """
+    draws = [v_measures(gold[rows], labels[:, rows]).mean() for rows in resampled(len(gold), key, resamples)]
+    return np.array(draws)
+
+
+def movement(spaces: Sequence[Array]) -> float:
+    """How much the space moves when the question does, x 100: 0 for an encoder that ignores it.
+
+    100 minus the Spearman correlation (x 100) of the cosines of the same pairs of texts, mean over pairs of
+    questions. ``spaces`` are (n, d) vectors of the same texts. Random vectors reach 100, so read it beside V.
+    """
+    n = len(spaces[0])
+    first, second = np.triu_indices(n, 1)
+    if len(first) > MOVEMENT_PAIRS:
+        chosen = np.random.default_rng(0).choice(len(first), MOVEMENT_PAIRS, replace=False)
+        first, second = first[chosen], second[chosen]
+    cosines = []
+    for space in spaces:
+        rows = unit_rows(space)
+        cosines.append(np.einsum("nd,nd->n", rows[first], rows[second]))
+    moved = []
+    for i, one in enumerate(cosines):
+        for other in cosines[i + 1 :]:
+            same = bool((one == other).all())
+            moved.append(0.0 if same else 100 - pair_spearman(one, other))
+    return float(np.mean(moved))
+
+
+# --- rankings ----------------------------------------------------------------------------------------------------
+
+
+def average_precision(relevant: npt.NDArray[np.bool_], scores: Array | Numbers) -> float:
+    """Average precision of one query: mean precision at the ranks of the relevant candidates, best score first."""
+    hits = relevant[np.argsort(-np.asarray(scores), kind="stable")]
+    return float((np.cumsum(hits)[hits] / (np.flatnonzero(hits) + 1)).mean())
+
+
+def reciprocal_rank(relevant: npt.NDArray[np.bool_], scores: Array | Numbers) -> float:
+    """One over the rank of the first relevant candidate."""
+    hits = relevant[np.argsort(-np.asarray(scores), kind="stable")]
+    return 1 / (1 + int(np.argmax(hits)))

@@ -1,0 +1,1 @@
+"""Who is asked: our models, general embedders, endpoints, chance and the gold answers."""
