@@ -19,7 +19,7 @@ FLOORS = (
     {"loading"},
     {"embedder"},
     {"clustering", "projection", "tables", "answer_store", "spoken_answers"},
-    {"report", "corpus_clustering", "explanation", "evaluation", "training"},
+    {"report", "corpus_clustering", "explanation", "evaluation", "training", "instructions"},
     {"analysis", "vector_file", "output_folder"},
     {"cli"},
 )

@@ -30,6 +30,8 @@ COMMANDS = {
     "evaluate": "answerspace.cli.evaluate",
     "train": "answerspace.cli.train",
 }
+# name -> module with a typer application ``app`` of several commands
+GROUPS = {"instructions": "answerspace.cli.instructions"}
 HELP = """Read a corpus once, ask it many questions.
 
 answerspace demo
@@ -55,6 +57,8 @@ def make_app() -> typer.Typer:
     made.callback(help=HELP)(_version)
     for name, module in COMMANDS.items():
         made.command(name)(importlib.import_module(module).command)
+    for name, module in GROUPS.items():
+        made.add_typer(importlib.import_module(module).app, name=name)
     return made
 
 
@@ -86,7 +90,7 @@ def run(arguments: Sequence[str] | None = None, *, load: Callable[[str | None], 
 
 
 def _command(words: Sequence[str]) -> str:
-    return next((f"{word} " for word in words if word in COMMANDS), "")
+    return next((f"{word} " for word in words if word in COMMANDS or word in GROUPS), "")
 
 
 def _print_version(wanted: bool) -> None:
