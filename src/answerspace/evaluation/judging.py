@@ -160,7 +160,7 @@ def judge_criteria(sets: list[Clusters], bench: Bench, key: str) -> Judged:
     }
     moved = movement([bench.centred(texts, space) for space in spaces])
     measures = {name: over_seeds(one) for name, one in seeds.items()}
-    measures["movement"] = Score(moved, moved, moved, "all pairs of questions")
+    measures["movement"] = _exact(moved, "all pairs of questions")
     measures |= {f"v {name}": over_seeds(one) for name, one in values.items()}
     drawn = np.array(list(draws.values())).T
     return Judged(
@@ -202,7 +202,7 @@ def judge_wordings(content: Wordings, bench: Bench, key: str) -> Judged:
         "delta_correct_min_max": correct.min() - incorrect.max(),
         "delta_implicit_min_max": implicit.min() - incorrect.max(),
     }
-    authors = {name: Score(*3 * [float(value)], "smallest minus largest") for name, value in extremes.items()}
+    authors = {name: _exact(float(value), "smallest minus largest") for name, value in extremes.items()}
     measures = authors | measures if bench.protocol.delta == "min-max" else measures | authors
     for kind, values in by_kind.items():
         if kind == "original":
@@ -297,3 +297,8 @@ def _spearman(cosines: Array, ratings: Numbers, groups: Groups, bench: Bench, ke
 
 def _numbers(labels: list[str]) -> np.ndarray:
     return np.asarray(np.unique(np.asarray(labels), return_inverse=True)[1], np.intp)
+
+
+def _exact(value: float, what: str) -> Score:
+    """A score without a range."""
+    return Score(value, value, value, what)

@@ -18,8 +18,9 @@ from answerspace.evaluation.judging import Bench, Judged, Progress, judge
 from answerspace.evaluation.protocol import Protocol
 from answerspace.evaluation.published import published_rows
 from answerspace.evaluation.results import Evaluation, Summary, TaskResult
+from answerspace.evaluation.scores import Numbers
 from answerspace.evaluation.summaries import Drawn, summarise
-from answerspace.evaluation.tasks.content import Content, read_content
+from answerspace.evaluation.tasks.content import read_content
 from answerspace.evaluation.tasks.rows import Data
 from answerspace.evaluation.tasks.task import Task
 from answerspace.evaluation.vectors import Vectors
@@ -71,7 +72,7 @@ def evaluate(
     return Evaluation(
         facts=_facts() | dict(facts or {}),
         protocol=protocol.facts(),
-        tasks=[_task_facts(task, contents[task.name]) for task in tasks],
+        tasks=[task.facts() for task in tasks],
         encoders=[one.facts for one in contenders],
         results=results,
         summaries=[one.summary for one in summaries],
@@ -95,7 +96,7 @@ def _result(task: Task, encoder: str, protocol: Protocol, found: Judged, seconds
 
 def _values(judged: Mapping[str, Mapping[str, Judged]], summaries: Sequence[Drawn]) -> dict[str, Values]:
     """What two encoders are compared by: every measure of a task and every summary that has draws."""
-    values: dict[str, dict[tuple[str, str], tuple[float, object]]] = {name: {} for name in judged}
+    values: dict[str, dict[tuple[str, str], tuple[float, Numbers | None]]] = {name: {} for name in judged}
     for name, by_task in judged.items():
         for task, found in by_task.items():
             for measure, draws in found.draws.items():
@@ -103,16 +104,12 @@ def _values(judged: Mapping[str, Mapping[str, Judged]], summaries: Sequence[Draw
     for one in summaries:
         summary: Summary = one.summary
         values[summary.encoder][summary.suite, summary.measure] = (summary.score.value, one.draws)
-    return values  # type: ignore[return-value]
+    return dict(values.items())
 
 
 def _key(task: Task) -> str:
     """Tasks on the same file draw the same texts."""
     return task.questions[0].source.file
-
-
-def _task_facts(task: Task, content: Content) -> dict[str, object]:
-    return task.facts()
 
 
 def _facts() -> dict[str, str]:

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import xlogy
 
 from answerspace.answers import Array
 from answerspace.similarity import cosine, unit_rows
@@ -136,11 +135,16 @@ def v_measures(gold: npt.NDArray[np.intp], labels: npt.NDArray[Any]) -> Numbers:
     classes, clusters = int(gold.max()) + 1, int(labels.max()) + 1
     cells = (np.arange(runs)[:, None] * classes + gold) * clusters + labels
     counts = np.bincount(cells.ravel(), minlength=runs * classes * clusters).reshape(runs, classes, clusters)
-    joint, of_gold, of_labels = counts / n, counts.sum(2) / n, counts.sum(1) / n
-    entropy_gold, entropy_labels = -xlogy(of_gold, of_gold).sum(1), -xlogy(of_labels, of_labels).sum(1)
-    information = xlogy(joint, joint).sum((1, 2)) + entropy_gold + entropy_labels
-    both = entropy_gold + entropy_labels
-    return np.asarray(100 * np.where(both > 1e-12, 2 * information / np.maximum(both, 1e-12), 1.0))
+    joint, of_gold, of_labels = (_entropy(one / n) for one in (counts, counts.sum(2), counts.sum(1)))
+    both = of_gold + of_labels
+    information = np.maximum(both - joint, 0)
+    return np.asarray(100 * np.where(both > 1e-12, 2 * information / np.maximum(both, 1e-12), 1.0), np.float64)
+
+
+def _entropy(shares: Numbers) -> Numbers:
+    """(S, ...) shares -> (S,) entropies in nats; a share of 0 adds nothing."""
+    logs = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
+    return np.asarray(0 - (shares * logs).reshape(len(shares), -1).sum(1), np.float64)
 
 
 def v_draws(gold: npt.NDArray[np.intp], labels: npt.NDArray[Any], key: str, resamples: int = RESAMPLES) -> Numbers:
@@ -180,11 +184,11 @@ def movement(spaces: Sequence[Array]) -> float:
 
 def average_precision(relevant: npt.NDArray[np.bool_], scores: Array | Numbers) -> float:
     """Average precision of one query: mean precision at the ranks of the relevant candidates, best score first."""
-    hits = relevant[np.argsort(-np.asarray(scores), kind="stable")]
+    hits = relevant[np.argsort(np.negative(scores), kind="stable")]
     return float((np.cumsum(hits)[hits] / (np.flatnonzero(hits) + 1)).mean())
 
 
 def reciprocal_rank(relevant: npt.NDArray[np.bool_], scores: Array | Numbers) -> float:
     """One over the rank of the first relevant candidate."""
-    hits = relevant[np.argsort(-np.asarray(scores), kind="stable")]
+    hits = relevant[np.argsort(np.negative(scores), kind="stable")]
     return 1 / (1 + int(np.argmax(hits)))

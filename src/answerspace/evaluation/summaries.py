@@ -44,7 +44,8 @@ def summarise(encoder: str, tasks: Sequence[Task], found: Found, reference: Foun
         if len(done) < len(own):
             continue
         made += _means(suite, encoder, done, found)
-        made += SPECIAL.get(suite, lambda *_: [])(encoder, done, found, reference)
+        if suite in SPECIAL:
+            made += SPECIAL[suite](encoder, done, found, reference)
     lists = [task for task in tasks if task.kind == "lists"]
     if len({task.suite for task in lists}) > 1 and all(task.name in found for task in lists):
         made += [_mean(ALL, f"mean {measure}", encoder, lists, found, measure) for measure in WORDING]

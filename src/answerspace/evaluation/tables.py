@@ -11,7 +11,7 @@ from pathlib import Path
 
 from answerspace.answer_store import put_in_place
 from answerspace.evaluation.published import SHOWN
-from answerspace.evaluation.results import DOCUMENT, Evaluation, PublishedRow, to_document
+from answerspace.evaluation.results import DOCUMENT, Evaluation, to_document
 from answerspace.evaluation.scores import Score
 
 MARK = "published: "
@@ -70,22 +70,34 @@ def lines_of(evaluation: Evaluation, *, brief: bool = True) -> list[Line]:
 
 
 def markdown(evaluation: Evaluation) -> str:
-    """One table, and below it what the numbers are, where the published ones come from, and paired differences."""
-    lines = lines_of(evaluation)
+    """What was measured, what the ranges are, the same rows beside published numbers, and paired differences."""
+    lines, beside = _measured_and_beside(evaluation)
     encoders = [one.name for one in evaluation.encoders]
-    systems = _shown(lines)
-    rows = [["", *encoders, *(MARK + system for system in systems)]]
-    for line in lines:
-        cells = [str(line.scores[name]) if name in line.scores else "-" for name in encoders]
-        rows.append([line.label, *cells, *(_plain(line.published.get(system)) for system in systems)])
+    rows = [["", *encoders]]
+    rows += [[line.label, *(str(line.scores.get(name, "-")) for name in encoders)] for line in lines]
     notes = [f"All scores are times 100; {evaluation.protocol['sentence']}. In brackets:", *_spreads(lines)]
-    if systems:
-        sources = "; ".join(dict.fromkeys(row.source for row in evaluation.published if row.system in systems))
-        notes.append(
-            f"- published: not measured here ({sources}); one mini-batch k-means run, which moves by two to three "
-            "points from seed to seed."
-        )
-    return "\n".join([*_grid(rows), "", *notes, *_difference_notes(evaluation)]) + "\n"
+    parts = [*_grid(rows), "", *notes]
+    if beside:
+        systems = _shown(beside)
+        rows = [["", *encoders, *(MARK + system for system in systems)]]
+        for line in beside:
+            cells = [str(line.scores.get(name, "-")) for name in encoders]
+            rows.append([line.label, *cells, *(_plain(line.published.get(system)) for system in systems)])
+        parts += ["", "Beside published numbers", "", *_grid(rows), "", _published_note(evaluation, systems)]
+    return "\n".join([*parts, *_difference_notes(evaluation)]) + "\n"
+
+
+def _measured_and_beside(evaluation: Evaluation) -> tuple[list[Line], list[Line]]:
+    lines = lines_of(evaluation)
+    return lines, [line for line in lines if any(system in line.published for system in SHOWN)]
+
+
+def _published_note(evaluation: Evaluation, systems: Sequence[str]) -> str:
+    sources = "; ".join(dict.fromkeys(row.source for row in evaluation.published if row.system in systems))
+    return (
+        f"Published columns were not measured here ({sources}): one mini-batch k-means run each, which moves by two "
+        "to three points from seed to seed."
+    )
 
 
 def _difference_notes(evaluation: Evaluation) -> list[str]:
@@ -117,35 +129,33 @@ def csv_text(evaluation: Evaluation) -> str:
 
 
 def latex(evaluation: Evaluation) -> str:
-    """A booktabs table of the same rows as the Markdown one; published columns are in italics and set apart."""
-    lines = lines_of(evaluation)
-    encoders, systems = [one.name for one in evaluation.encoders], _shown(lines)
+    """Booktabs tables of the same rows as the Markdown ones; published columns are in italics and set apart."""
+    lines, beside = _measured_and_beside(evaluation)
+    encoders, systems = [one.name for one in evaluation.encoders], _shown(beside)
+    caption = f"All scores times 100; {evaluation.protocol['sentence']}."
+    tables = ["% needs \\usepackage{booktabs}", *_latex_table(lines, encoders, [], caption)]
+    if beside:
+        tables += _latex_table(beside, encoders, systems, f"{caption} {_published_note(evaluation, systems)}")
+    return "\n".join(tables) + "\n"
+
+
+def _latex_table(lines: Sequence[Line], encoders: list[str], systems: list[str], caption: str) -> list[str]:
     columns = "l" + "r" * len(encoders) + ("|" + "r" * len(systems) if systems else "")
-    head = ["", *(_escaped(name) for name in encoders), *(f"\\textit{{{_escaped(one)}}}" for one in systems)]
+    head = ["", *(_escaped(name) for name in encoders), *(f"\\textit{{{_escaped(MARK + one)}}}" for one in systems)]
     body = []
     for line in lines:
         cells = [_latex_score(line.scores.get(name)) for name in encoders]
         cells += [f"\\textit{{{_plain(line.published.get(system))}}}" for system in systems]
         body.append(" & ".join([_escaped(line.label), *cells]) + " \\\\")
-    caption = f"All scores times 100; {evaluation.protocol['sentence']}."
-    if systems:
-        caption += " Italics: published, not measured here (one mini-batch k-means run)."
-    return "\n".join(
-        [
-            "% needs \\usepackage{booktabs}",
-            "\\begin{table}",
-            f"\\begin{{tabular}}{{{columns}}}",
-            "\\toprule",
-            " & ".join(head) + " \\\\",
-            "\\midrule",
-            *body,
-            "\\bottomrule",
-            "\\end{tabular}",
-            f"\\caption{{{_escaped(caption)}}}",
-            "\\end{table}",
-            "",
-        ]
-    )
+    opening = [
+        "\\begin{table}",
+        f"\\begin{{tabular}}{{{columns}}}",
+        "\\toprule",
+        " & ".join(head) + " \\\\",
+        "\\midrule",
+    ]
+    closing = ["\\bottomrule", "\\end{tabular}", f"\\caption{{{_escaped(caption)}}}", "\\end{table}"]
+    return [*opening, *body, *closing]
 
 
 def write_tables(evaluation: Evaluation, folder: Path) -> list[Path]:
@@ -218,12 +228,3 @@ def _escaped(text: str) -> str:
     for special in "&%#_$":
         text = text.replace(special, f"\\{special}")
     return text
-
-
-def published_only(rows: Sequence[PublishedRow], task: str) -> dict[str, dict[str, float]]:
-    """System -> measure -> published value on a task."""
-    found: dict[str, dict[str, float]] = {}
-    for row in rows:
-        if row.task == task:
-            found.setdefault(row.system, {})[row.measure] = row.value
-    return found

@@ -107,7 +107,7 @@ def models(
 
     found = []
     for word, layer, aggregation, filtered in product(
-        words, list(layers) or [None], list(aggregations) or [None], FILTERS[filters]
+        words, [*layers] or (None,), [*aggregations] or (None,), FILTERS[filters]
     ):
         varied: dict[str, Any] = {"layer": layer, "aggregation": aggregation}
         options = {name: value for name, value in varied.items() if value is not None}

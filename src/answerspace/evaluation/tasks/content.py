@@ -129,13 +129,13 @@ def _sets(task: Task, question: Question, data: Data) -> list[Clusters]:
                 )
         return sets
     check_rows(task, rows)
-    kept = range(len(rows.rows))
+    kept = list(range(len(rows.rows)))
     if question.optional:
         _check_column(rows, label_column)
         kept = [i for i in kept if rows.rows[i][label_column] is not None]
     texts = [_filled(rows, i, text_column) for i in kept]
     labels = [rows.text(i, label_column) for i in kept]
-    _check_labels(task, question, rows, list(kept), labels)
+    _check_labels(task, question, rows, kept, labels)
     return [Clusters(question.name, question.instruction, texts, labels)]
 
 

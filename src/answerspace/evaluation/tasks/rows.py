@@ -123,10 +123,10 @@ def read_rows(path: Path) -> list[Row]:
         import polars as pl
 
         try:
-            return pl.read_parquet(path).to_dicts()
+            return list(pl.read_parquet(path).to_dicts())
         except (OSError, pl.exceptions.PolarsError) as error:
             raise InputError(f"{path} must be a readable Parquet file. Got: {error!s:.120}.") from None
-    rows = []
+    rows: list[Row] = []
     for number, line in enumerate(_text(path).splitlines(), 1):
         if line.strip():
             row = _parsed(line, f"{path}, row {number}")
