@@ -17,7 +17,8 @@ class Cluster:
 
     ``words`` come from tf-idf over the answers, ``head_words`` from contrast decoding through the model's head
     (both best first, both may be empty). ``typical`` are row numbers, most typical first. ``label_counts`` and
-    ``entropy`` (bits) are set only when gold labels were given.
+    ``entropy`` (bits) are set only when gold labels were given. ``name`` is shown as it is; without one the words
+    name the cluster.
     """
 
     label: int  # the number in QuestionResult.labels; -1 is noise
@@ -27,6 +28,7 @@ class Cluster:
     typical: list[int]
     label_counts: dict[str, int] | None = None
     entropy: float | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,7 @@ def _cluster(cluster: Cluster) -> dict[str, Any]:
     entropy = cluster.entropy
     return {
         "label": int(cluster.label),
+        "name": cluster.name,
         "size": int(cluster.size),
         "words": list(cluster.words),
         "headWords": list(cluster.head_words),

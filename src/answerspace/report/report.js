@@ -46,8 +46,11 @@ function prepare(question) {
   question.byLabel = new Map(question.clusters.map((cluster) => [cluster.label, cluster]));
 }
 
+const NO_GROUP = "No group";
+
 function nameOf(cluster, taken) {
-  if (cluster.label === -1) return "No group";
+  if (cluster.name) return cluster.name;
+  if (cluster.label === -1) return NO_GROUP;
   const words = cluster.words.length ? cluster.words : cluster.headWords;
   for (let k = Math.min(3, words.length); k && k <= words.length; k++) {
     const name = words.slice(0, k).join(", ");
@@ -387,7 +390,7 @@ function card(cluster) {
   return make("li", { className: "card", dataset: { label: cluster.label } },
     make("h3", {}, swatch(cluster), name, make("span", { className: "count", textContent: `${cluster.size.toLocaleString("en")} · ${percent(cluster.size, n)}` })),
     make("div", { className: "bar" }, make("i", { style: { width: `${share(cluster.size, n)}%`, background: colourOf(cluster) } })),
-    cluster.place < 0 ? make("p", { className: "muted", textContent: "Their answers resemble no group closely enough." }) : null,
+    cluster.name === NO_GROUP ? make("p", { className: "muted", textContent: "Their answers resemble no group closely enough." }) : null,
     ...describe(cluster, 6),
     ...cluster.typical.slice(0, 2).map((row) => make("p", { className: "quote", textContent: data.texts[row] })),
   );
