@@ -14,7 +14,7 @@ VENV ?= .venv
 DATA ?= ../shared/data/eval/written
 PYTEST ?=
 BENCH ?=
-EVALUATE ?= --model bundled --baseline minilm --baseline minilm-prefix --baseline random
+EVALUATE ?= --model bundled --baseline minilm --baseline minilm-prefix --baseline random --wording-seeds 1
 
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install -qq --no-compile --disable-pip-version-check -c constraints.txt

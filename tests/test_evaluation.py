@@ -181,7 +181,8 @@ def test_the_oracle_is_near_the_top_everywhere(tmp_path, centre):
     for task in tasks:
         judged = scores(oracle, task, data, centre=centre)
         main = next(iter(judged.measures.values()))
-        assert main.value > (85 if task.kind in ("pairs", "lists") else 99.99), task.name
+        # under an incorrect instruction all answers are alike: the 12 texts are clustered by noise, which explains some V
+        assert main.value > {"pairs": 85, "lists": 50}.get(task.kind, 99.99), task.name
     lists = scores(oracle, tasks[-2], data, centre=centre).measures  # the last one but the multicriteria task
     assert lists["wording_drop"].value == pytest.approx(0)
     assert lists["v_correct"].value == lists["v_implicit"].value == pytest.approx(100)
@@ -218,6 +219,14 @@ def test_both_deltas_and_the_wording_drop_by_hand(tmp_path):
     assert len(content.instructions) == len(judged.instructions) == 10
     published = scores(Half(), task, data, name="published", seeds=None)
     assert next(iter(published.measures)) == "delta_correct_min_max"
+
+
+def test_wording_lists_may_have_seeds_of_their_own(tmp_path):
+    data = written_with_lists(tmp_path / "written")
+    task = select_tasks(["written"], data, only=["*.wording"])[0]
+    judged = scores(RandomEncoder(8), task, data, seeds=3, wording_seeds=2)
+    assert {len(one.values) for one in judged.instructions} == {2}
+    assert "2 per instruction of a wording list" in make_protocol(seeds=3, wording_seeds=2).sentence
 
 
 def test_reranking_takes_the_best_sub_query_and_leaves_out_queries_that_cannot_be_ranked(tmp_path):

@@ -41,6 +41,9 @@ def command(
     ] = None,
     protocol: Annotated[str, typer.Option(help="robust, or published: the authors' single k-means run.")] = "robust",
     seeds: Annotated[int | None, typer.Option(min=1, help="K-means seeds of the robust protocol (10).")] = None,
+    wording_seeds: Annotated[
+        int | None, typer.Option(min=1, help="K-means seeds per instruction of a wording list; left out: --seeds.")
+    ] = None,
     centre: Annotated[bool, typer.Option("--centre", help="Take each question's mean vector out first.")] = False,
     task: Annotated[
         list[str] | None, typer.Option(metavar="PATTERN", help="Only tasks of this name, such as 'wires.*'. Repeat.")
@@ -79,7 +82,7 @@ def command(
     from answerspace.evaluation.tables import markdown, write_tables
     from answerspace.evaluation.tasks.rows import Data
 
-    chosen = make_protocol(protocol, seeds=seeds, centre=centre)
+    chosen = make_protocol(protocol, seeds=seeds, wording_seeds=wording_seeds, centre=centre)
     names = model or ([] if baseline else [BUNDLED])
     contenders = varied(
         names, ctx.obj, layers=layer or [], aggregations=aggregation or [], filters=filters, batch_size=batch_size

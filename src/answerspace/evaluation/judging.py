@@ -7,7 +7,7 @@ are compared by subtracting them (``differences``).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -179,7 +179,7 @@ def judge_wordings(content: Wordings, bench: Bench, key: str) -> Judged:
     clusters = content.clusters
     gold = _numbers(clusters.labels)
     spaces = bench.ask_many(clusters.texts, [instruction for instruction, _ in content.instructions])
-    runs = bench.runs(spaces, int(gold.max()) + 1)
+    runs = replace(bench, protocol=bench.protocol.for_wordings).runs(spaces, int(gold.max()) + 1)
     scored = [
         InstructionScore(instruction, kind, v_measures(gold, labels).tolist())
         for (instruction, kind), labels in zip(content.instructions, runs, strict=True)
