@@ -157,12 +157,25 @@ def test_generic_quality_is_a_share_of_all_minilms(tmp_path):
         pl.DataFrame({"text": texts, column: ["a", "b"] * 4}).write_parquet(tmp_path / f"{stem}.parquet")
         described[stem] = {"rows": 8, "criteria": {column: "What?"}}
     (tmp_path / "criteria.json").write_text(json.dumps(described))
-    pairs = {"text1": ["a", "b", "c"], "text2": ["d", "e", "f"], "score": [1.0, 2.0, 3.0]}
+    numbers = range(12)
+    pairs = {"text1": [f"a{i}" for i in numbers], "text2": [f"b{i}" for i in numbers], "score": [*map(float, numbers)]}
     pl.DataFrame(pairs).write_parquet(tmp_path / "stsb_test.parquet")
     data = Data(tmp_path)
     tasks = select_tasks(["generic-local"], data)
     assert {task.questions[0].instruction for task in tasks} == {"What is the text about?"}
-    twins = [contender("ours", RandomEncoder(8)), contender("minilm", RandomEncoder(8), "baseline")]
+
+    class Turning(RandomEncoder):
+        """Puts b0, b1, ... ever nearer to every a; other texts are random."""
+
+        def encode(self, texts, *, instruction):
+            vectors = super().encode(texts, instruction=instruction)
+            for row, text in zip(vectors, texts, strict=True):
+                if text[0] in "ab" and text[1:].isdecimal():
+                    angle = 0 if text[0] == "a" else 1.2 - 0.1 * int(text[1:])
+                    row[:] = np.cos(angle), np.sin(angle)
+            return vectors
+
+    twins = [contender("ours", Turning(2)), contender("minilm", Turning(2), "baseline")]
     kept = {
         one.measure: one.score for one in evaluate(twins, tasks, data, TWO_SEEDS).summaries if one.encoder == "ours"
     }
@@ -190,7 +203,7 @@ class Stopping(Blind):
 
 def test_a_stopped_run_goes_on_where_it_was(lists, tmp_path):
     tasks, data = lists
-    first, second = Stopping(4), Blind()
+    first, second = Stopping(3), Blind()  # the probe and two questions to whole chunks
     with pytest.raises(KeyboardInterrupt):
         evaluate([contender("x", first)], tasks, data, TWO_SEEDS, output=tmp_path)
     resumed = evaluate([contender("x", second)], tasks, data, TWO_SEEDS, output=tmp_path)
@@ -467,6 +480,20 @@ def test_the_command_prints_and_writes_one_table(lists, tmp_path, capsys):
     assert found.facts["data"] == str(data.folder)
     assert found.protocol["seeds"] == 1
     assert [one.role for one in found.encoders] == ["model", "model", "baseline"]
+
+
+def test_loading_options_reach_the_model(lists):
+    given = {}
+
+    def load(name, **options):
+        given.update(options)
+        return Oracle(*lists)
+
+    words = ["evaluate", "--data", str(lists[1].folder), "--seeds", "1", "--task", "notes.mood", "--quiet"]
+    options = ["convention=published", "masks=3", "local_files_only=true"]
+    assert run([*words, *(word for one in options for word in ("--load", one))], load=load) == 0
+    assert given == {"convention": "published", "masks": 3, "local_files_only": True}
+    assert run([*words, "--load", "masks"], load=load) == 2
 
 
 def test_without_a_model_or_baseline_the_bundled_model_is_scored_on_the_written_suite(lists, capsys):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -53,6 +54,10 @@ def command(
         list[str] | None, typer.Option(help="An aggregation to try, or reencode, reencode-10. Repeat to sweep.")
     ] = None,
     filters: Annotated[str, typer.Option("--filter", help="off, on or both: stop words out of the answer.")] = "off",
+    load: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A loading option: convention=published, dtype=bfloat16. Repeat."),
+    ] = None,
     output: Annotated[
         str | None, typer.Option(help="A folder for results.json and the tables; a stopped run goes on there.")
     ] = None,
@@ -70,11 +75,13 @@ def command(
     --baseline minilm --baseline minilm-prefix --seeds 3 --output scores
 
     answerspace evaluate --suite awareness --model roberta-large-inbedder --protocol published
+    --load convention=published
 
     Published numbers stand in columns of their own. The baselines need the eval extra; a key for an http baseline is
     read from OPENAI_API_KEY.
     """
     from answerspace.evaluation.encoders.contenders import baseline as named
+    from answerspace.evaluation.encoders.contenders import load_options
     from answerspace.evaluation.encoders.contenders import models as varied
     from answerspace.evaluation.protocol import make_protocol
     from answerspace.evaluation.run import evaluate
@@ -84,8 +91,9 @@ def command(
 
     chosen = make_protocol(protocol, seeds=seeds, wording_seeds=wording_seeds, centre=centre)
     names = model or ([] if baseline else [BUNDLED])
+    loader = partial(ctx.obj, **load_options(load)) if load else ctx.obj
     contenders = varied(
-        names, ctx.obj, layers=layer or [], aggregations=aggregation or [], filters=filters, batch_size=batch_size
+        names, loader, layers=layer or [], aggregations=aggregation or [], filters=filters, batch_size=batch_size
     )
     contenders += [named(word, key=os.environ.get("OPENAI_API_KEY", "")) for word in baseline or []]
     folder = Data(data)

@@ -11,7 +11,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -44,11 +44,11 @@ Add --debug to any command to see where an error comes from.
 """
 
 
-def load_embedder(name_or_path: str | None) -> Embedder:
-    """The model that a command names; None is the bundled one."""
+def load_embedder(name_or_path: str | None, **options: Any) -> Embedder:
+    """The model that a command names; None is the bundled one. ``options`` are those of ``Embedder.load``."""
     from answerspace.embedder import Embedder
 
-    return Embedder.load(name_or_path)
+    return Embedder.load(name_or_path, **options)
 
 
 def make_app() -> typer.Typer:
@@ -62,7 +62,7 @@ def make_app() -> typer.Typer:
     return made
 
 
-def run(arguments: Sequence[str] | None = None, *, load: Callable[[str | None], Embedder] = load_embedder) -> int:
+def run(arguments: Sequence[str] | None = None, *, load: Callable[..., Embedder] = load_embedder) -> int:
     """Run one command line and return its exit code. ``load`` makes the embedder that ``--model`` names."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words or os.environ.get("ANSWERSPACE_DEBUG", "") not in ("", "0")

@@ -129,8 +129,11 @@ def _retention(encoder: str, tasks: Sequence[Task], found: Found, reference: Fou
         names = [task.name for task in tasks if task.kind == kind]
         ours = float(np.mean([found[one].measures[measure].value for one in names]))
         theirs = float(np.mean([reference[one].measures[measure].value for one in names]))
+        if theirs <= 0:  # a share of nothing is no number
+            continue
         draws = np.mean([found[one].draws[measure] for one in names], axis=0)
-        draws = 100 * draws / np.mean([reference[one].draws[measure] for one in names], axis=0)
+        whole = np.mean([reference[one].draws[measure] for one in names], axis=0)
+        draws = 100 * draws / np.where(whole == 0, theirs, whole)
         score = from_draws(100 * ours / theirs, draws, "the items of each task, in per cent of all-MiniLM alone")
         made.append(Drawn(Summary("generic-local", f"{name}, % of all-MiniLM", encoder, score, names), draws))
     return made

@@ -19,6 +19,7 @@ JOINED: dict[str, Callable[[str, str], str]] = {
     "alone": lambda text, question: text,
     "prefix": lambda text, question: f"{question} {text}",
     "suffix": lambda text, question: f"{text} {question}",
+    "colon": lambda text, question: f"{question}: {text}",  # as the InBedder authors gave it to instructor-large
 }
 PROMPT = "prompt"  # the model's own way to take a question: sentence-transformers' ``prompt=``
 

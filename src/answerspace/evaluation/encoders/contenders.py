@@ -3,7 +3,7 @@
 bundled | FOLDER | HUB-ID                 ours, in every asked variation of layer, aggregation and filter
 minilm | minilm-prefix | minilm-suffix    all-MiniLM-L6-v2
 random                                    chance
-st:NAME[+alone|prefix|suffix|prompt]      any sentence-transformers model
+st:NAME[+alone|prefix|suffix|colon|prompt]   any sentence-transformers model
 instructor:NAME                           an Instructor-style model
 http:MODEL@URL[+alone|prefix|suffix|field]   an OpenAI-compatible endpoint
 """
@@ -116,7 +116,7 @@ def models(
         said = [f"layer {layer}"] * (layer is not None) + [str(aggregation)] * (aggregation is not None)
         said += ["filtered"] * filtered
         name = word + (f" ({', '.join(said)})" if said else "")
-        varied |= {"answer_filter": AnswerFilter() if filtered else None, "batch_size": batch_size}
+        varied |= {"filter": filtered, "batch_size": batch_size}
 
         def make(word: str = word, varied: dict[str, Any] = varied, asked: bool = bool(options)) -> Encoder:
             return _variation(embedder(word), varied, asked, word, reencoder)
@@ -125,9 +125,25 @@ def models(
     return found
 
 
+def load_options(words: Sequence[str]) -> dict[str, Any]:
+    """The loading options (``loading.LoadOptions``) that words such as "dtype=bfloat16" or "masks=3" give."""
+    found: dict[str, Any] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name or not value:
+            raise InputError(f"--load must be a loading option such as dtype=bfloat16. Got {word!r}.")
+        found[name] = {"true": True, "false": False}.get(value, int(value) if value.isdecimal() else value)
+    return found
+
+
 def _variation(embedder: Any, varied: dict[str, Any], asked: bool, word: str, reencoder: str) -> Encoder:
     if isinstance(embedder, Embedder):
-        return EmbedderVariation(embedder, **varied | {"aggregation": _aggregation(varied["aggregation"], reencoder)})
+        published = embedder.settings.convention == "published"
+        chosen = {
+            "aggregation": _aggregation(varied["aggregation"], reencoder),
+            "answer_filter": AnswerFilter(published=published) if varied["filter"] else None,
+        }
+        return EmbedderVariation(embedder, layer=varied["layer"], batch_size=varied["batch_size"], **chosen)
     if asked:
         raise InputError(f"--layer, --aggregation and --filter need a model of ours. Got {word!r}.")
     found: Encoder = embedder
