@@ -83,6 +83,7 @@ def command(
     from answerspace.evaluation.encoders.contenders import baseline as named
     from answerspace.evaluation.encoders.contenders import load_options
     from answerspace.evaluation.encoders.contenders import models as varied
+    from answerspace.evaluation.page import write_page
     from answerspace.evaluation.protocol import make_protocol
     from answerspace.evaluation.run import evaluate
     from answerspace.evaluation.suites import select_tasks
@@ -112,5 +113,5 @@ def command(
             show_progress=not quiet,
         )
     typer.echo(markdown(found), nl=False)
-    for path in [] if output is None else write_tables(found, Path(output)):
+    for path in [] if output is None else [*write_tables(found, Path(output)), *write_page(found, output, tell=say)]:
         typer.echo(f"Wrote {path}")

@@ -25,12 +25,12 @@ def write_report(result: CorpusResult, path: str | Path) -> Path:
     their hashes, and nothing else. Texts are data there, never markup. Texts over 600 characters are shortened.
     Raises InputError if rows do not match the texts or a position is not finite.
     """
-    style, chart, script = _asset("report.css"), _asset("vendor/echarts.min.js"), _asset("report.js")
+    style, chart, script = asset("report.css"), asset("vendor/echarts.min.js"), asset("report.js")
     policy = (
         "default-src 'none'; base-uri 'none'; form-action 'none'; "
-        f"style-src {_hash(style)}; script-src {_hash(chart)} {_hash(script)}"
+        f"style-src {source_hash(style)}; script-src {source_hash(chart)} {source_hash(script)}"
     )
-    page = Template(_asset("report.html")).substitute(
+    page = Template(asset("report.html")).substitute(
         title=html.escape(result.title), policy=policy, style=style, chart=chart, script=script, data=_data(result)
     )
     path = Path(path)
@@ -49,11 +49,13 @@ def _data(result: CorpusResult) -> str:
     return script_json(payload(result))
 
 
-def _asset(name: str) -> str:
-    text = resources.files("answerspace.report").joinpath(name).read_text(encoding="utf-8")
+def asset(name: str, package: str = "answerspace.report") -> str:
+    """A text file of a package, its line ends as browsers hash them."""
+    text = resources.files(package).joinpath(name).read_text(encoding="utf-8")
     return text.replace("\r\n", "\n")  # browsers hash the script after normalising its line ends
 
 
-def _hash(source: str) -> str:
+def source_hash(source: str) -> str:
+    """What a content security policy calls a script or a style that stands in the page."""
     digest = hashlib.sha256(source.encode("utf-8")).digest()
     return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
