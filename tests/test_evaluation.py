@@ -42,8 +42,8 @@ def scores(encoder, task, data, **options):
     return judge(task.kind, read_content(task, data), bench, "key")
 
 
-def a_task(kind, folder, rows, columns, instruction="What?", **facts):
-    write_rows(folder / "rows.jsonl", rows)
+def a_task(kind, folder, cells, columns, instruction="What?", **facts):
+    write_rows(folder / "rows.jsonl", cells)
     question = Question("q", instruction, Source("rows.jsonl"), columns)
     return Task("t", "s", kind, (question,), "metric", "licence", "citation", **facts), Data(folder)
 

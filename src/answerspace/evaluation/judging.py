@@ -6,7 +6,7 @@ are compared by subtracting them (``differences``).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -76,6 +76,11 @@ class Bench:
         count = self._counter("texts", len(set(texts)) * (1 if self.vectors.blind else len(set(questions))))
         return self.vectors.ask_many(texts, questions, count)
 
+    def ask_each(self, texts: list[str], questions: list[str]) -> Iterator[Array]:
+        """(n, d) vectors, one question after the other."""
+        count = self._counter("texts", len(set(texts)) * (1 if self.vectors.blind else len(set(questions))))
+        return self.vectors.ask_each(texts, questions, count)
+
     def ask_paired(self, texts: list[str], questions: list[str]) -> Array:
         """(n, d) vectors, text i under question i."""
         return self.vectors.ask_paired(
@@ -90,12 +95,16 @@ class Bench:
         first = sorted({text: i for i, text in enumerate(texts)}.values())
         return unit_rows(rows - rows[first].mean(0))
 
-    def runs(self, spaces: list[Array], clusters: int) -> list[np.ndarray]:
-        """(S, n) cluster numbers of each space."""
-        count = self._counter("k-means runs", len(spaces) * len(self.protocol.run_seeds))
-        if self.protocol.centre:
-            spaces = [clustering_space(space) for space in spaces]
-        return [self.clusterings.labels(space, clusters, self.protocol, lambda: count(1)) for space in spaces]
+    def runs(self, space: Array, clusters: int, advance: Callable[[int], None] | None = None) -> np.ndarray:
+        """(S, n) cluster numbers of a space; ``advance`` counts them among others."""
+        count = advance or self._counter("k-means runs", len(self.protocol.run_seeds))
+        space = clustering_space(space) if self.protocol.centre else space
+        return self.clusterings.labels(space, clusters, self.protocol, lambda: count(1))
+
+    def all_runs(self, spaces: Iterable[Array], number: int, clusters: int) -> list[np.ndarray]:
+        """(S, n) cluster numbers of each of ``number`` spaces."""
+        count = self._counter("k-means runs", number * len(self.protocol.run_seeds))
+        return [self.runs(space, clusters, count) for space in spaces]
 
     def _counter(self, what: str, total: int) -> Callable[[int], None]:
         done = 0
@@ -131,7 +140,7 @@ def judge_clusters(sets: list[Clusters], bench: Bench, key: str) -> Judged:
     values, draws = [], []
     for one in sets:
         gold = _numbers(one.labels)
-        labels = bench.runs([bench.ask(one.texts, one.question)], int(gold.max()) + 1)[0]
+        labels = bench.runs(bench.ask(one.texts, one.question), int(gold.max()) + 1)
         values.append(v_measures(gold, labels))
         draws.append(v_draws(gold, labels, key, bench.protocol.resamples))
     mean = np.mean(values, axis=0)
@@ -150,7 +159,7 @@ def judge_criteria(sets: list[Clusters], bench: Bench, key: str) -> Judged:
     values, draws = {}, {}
     for one, space in zip(sets, spaces, strict=True):
         gold = _numbers(one.labels)
-        labels = bench.runs([space], int(gold.max()) + 1)[0]
+        labels = bench.runs(space, int(gold.max()) + 1)
         values[one.name] = v_measures(gold, labels)
         draws[one.name] = v_draws(gold, labels, key, bench.protocol.resamples)
     by_seed = np.array(list(values.values())).T  # (S, criteria)
@@ -178,8 +187,9 @@ def judge_wordings(content: Wordings, bench: Bench, key: str) -> Judged:
     """V-measure under every instruction of a list, both definitions of the deltas, and what paraphrasing costs."""
     clusters = content.clusters
     gold = _numbers(clusters.labels)
-    spaces = bench.ask_many(clusters.texts, [instruction for instruction, _ in content.instructions])
-    runs = replace(bench, protocol=bench.protocol.for_wordings).runs(spaces, int(gold.max()) + 1)
+    spaces = bench.ask_each(clusters.texts, [instruction for instruction, _ in content.instructions])
+    often = replace(bench, protocol=bench.protocol.for_wordings)
+    runs = often.all_runs(spaces, len(content.instructions), int(gold.max()) + 1)
     scored = [
         InstructionScore(instruction, kind, v_measures(gold, labels).tolist())
         for (instruction, kind), labels in zip(content.instructions, runs, strict=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,19 +52,35 @@ class Vectors:
         unique, inverse = distinct(texts)
         asked = [""] if self.blind else list(dict.fromkeys(questions))
         parts: dict[str, list[Array]] = {question: [] for question in asked}
+        for found in self._chunks(unique, asked, advance):
+            for question, one in found.items():
+                parts[question].append(one)
+        joined = {question: np.concatenate(one)[inverse] for question, one in parts.items()}
+        return [joined["" if self.blind else question] for question in questions]
+
+    def ask_each(
+        self, texts: Sequence[str], questions: Sequence[str], advance: Advance = lambda n: None
+    ) -> Iterator[Array]:
+        """As ``ask_many``, one question after the other; vectors that are kept on disk are in memory one at a time."""
+        if self.folder is None:
+            yield from self.ask_many(texts, questions, advance)
+            return
+        for _ in self._chunks(distinct(texts)[0], [""] if self.blind else list(dict.fromkeys(questions)), advance):
+            pass
+        for question in questions:
+            yield self.ask(texts, question)
+
+    def _chunks(self, unique: list[str], asked: list[str], advance: Advance) -> Iterator[dict[str, Array]]:
+        """Vectors by question, a chunk of texts after the other; what is not on disk is computed and put there."""
         for at in range(0, len(unique), CHUNK):
             chunk = unique[at : at + CHUNK]
             found = {question: self._load([question, *chunk], len(chunk)) for question in asked}
-            missing = [question for question in asked if found[question] is None]
+            missing = [question for question, vectors in found.items() if vectors is None]
             for question, vectors in zip(missing, self._encode_many(chunk, missing), strict=True):
                 self._save([question, *chunk], vectors)
                 found[question] = vectors
-            for question, one in found.items():
-                assert one is not None
-                parts[question].append(one)
             advance(len(chunk) * len(asked))
-        joined = {question: np.concatenate(one)[inverse] for question, one in parts.items()}
-        return [joined["" if self.blind else question] for question in questions]
+            yield {question: vectors for question, vectors in found.items() if vectors is not None}
 
     def ask_paired(self, texts: Sequence[str], questions: Sequence[str], advance: Advance = lambda n: None) -> Array:
         """(n, d) vectors, text i under question i."""
