@@ -53,6 +53,9 @@ def command(
     aggregation: Annotated[
         list[str] | None, typer.Option(help="An aggregation to try, or reencode, reencode-10. Repeat to sweep.")
     ] = None,
+    reencoder: Annotated[
+        str, typer.Option(help="The sentence-transformers model that --aggregation reencode puts answers through.")
+    ] = "sentence-transformers/all-MiniLM-L6-v2",
     filters: Annotated[str, typer.Option("--filter", help="off, on or both: stop words out of the answer.")] = "off",
     load: Annotated[
         list[str] | None,
@@ -94,7 +97,13 @@ def command(
     names = model or ([] if baseline else [BUNDLED])
     loader = partial(ctx.obj, **load_options(load)) if load else ctx.obj
     contenders = varied(
-        names, loader, layers=layer or [], aggregations=aggregation or [], filters=filters, batch_size=batch_size
+        names,
+        loader,
+        layers=layer or [],
+        aggregations=aggregation or [],
+        filters=filters,
+        reencoder=reencoder,
+        batch_size=batch_size,
     )
     contenders += [named(word, key=os.environ.get("OPENAI_API_KEY", "")) for word in baseline or []]
     folder = Data(data)

@@ -28,6 +28,7 @@ COMMANDS = {
     "ask": "answerspace.cli.ask",
     "embed": "answerspace.cli.embed",
     "evaluate": "answerspace.cli.evaluate",
+    "make-tests": "answerspace.cli.make_tests",
     "train": "answerspace.cli.train",
 }
 # name -> module with a typer application ``app`` of several commands
