@@ -56,7 +56,7 @@ class Benchmark:
 
 
 def read_benchmark(folder: str | Path) -> Benchmark:
-    """Read ``eft_test.json``, ``ift_test.json`` and ``intention_similarity_test.json``; InputError says what is wrong."""
+    """Read the three files of labelled instructions and pairs; InputError says which is missing or wrong and where."""
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"--data must be a folder with {EFT}, {IFT} and {IIS}. Got {folder}.")

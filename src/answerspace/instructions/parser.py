@@ -26,6 +26,7 @@ from answerspace.errors import ModelError
 from answerspace.instructions.lemmas import regular_lemma
 
 FILES = ("parser.onnx", "parser.safetensors", "parser.json")
+BASE_FORMS = frozenset({"VB", "VBP"})  # tags of words that are their own lemma
 MOST_PIECES = 158  # positions that the parser was trained with, less the two marks
 
 
@@ -143,8 +144,8 @@ class Parser:
             head = int(heads[i]) - 1
             made.append(
                 ParsedWord(
-                    form, self.lemma(form, part), part, tag, -1 if head == i else head,
-                    self.relations[int(relations[i])], float(verb[i]), float(noun[i]),
+                    form, form.lower() if tag in BASE_FORMS else self.lemma(form, part), part, tag,
+                    -1 if head == i else head, self.relations[int(relations[i])], float(verb[i]), float(noun[i]),
                 )
             )  # fmt: skip
         return made

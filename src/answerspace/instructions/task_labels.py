@@ -48,9 +48,10 @@ WH = {
 AUXILIARIES = _words("is are was were am do does did has have had will would can could should may might shall must")
 EXPLAINING = frozenset({"explain", "describe", "summarize"})  # without an object these ask for knowledge
 SETTING = _words("imagine suppose assume consider pretend say")  # a scene before the task
-CARRIERS = _words("use try need want like help ask let have be require")  # "use ... to find", "need to find"
+CARRIERS = _words("use try need want like help ask let have require")  # "use ... to find", "need to find"
+ASKED = _words("asked required expected supposed")
 NOUN_LIKE = _words("something someone anything anyone everything everyone somebody nothing")
-NOT_OBJECTS = _words("following one ones which why how what who please out up etc e.g i.e c")
+NOT_OBJECTS = _words("following top one ones which why how what who please out up etc e.g i.e c")
 SMALL = _words("please now then next first second third finally also just simply kindly hey ok okay hi hello")
 _GIVEN = re.compile(r"\b(?:following|given|suggested|below|this|these|provided)\b", re.IGNORECASE)
 _SUM = re.compile(r"\d\s*[-+*/×÷^=<>%]\s*\(?-?\d|\d\s*[xyz]\b|[xyz]\s*[=+*/^-]\s*\(?-?\d|√|∫|\b(?:sin|cos|log|sqrt)\b")
@@ -75,19 +76,16 @@ def _steps(sentence: Sentence, text: str) -> tuple[list[TaskLabel], bool]:
     question = _question(sentence, start, text)
     if question is not None:
         return [question], True
-    if (
-        first in {"you", "i", "we"}
-        and start + 1 < len(sentence)
-        and sentence[start + 1].lemma in {"are", "'re", "am", "be", "is"}
-    ):
-        scene = True  # "You are a teacher preparing a class."
-    else:
-        scene = False
+    following = sentence[start + 1].form.lower() if start + 1 < len(sentence) else ""
+    scene = first in {"you", "i", "we"} and following in {"are", "'re", "am"}  # "You are a teacher preparing a class."
+    scene = scene and not any(word.form.lower() in ASKED for word in sentence[: start + 4])  # "You are asked to ..."
     verbs = _task_verbs(sentence, start)
     if not verbs:
         noun = _noun_after(sentence, -1)
         return ([TaskLabel("noun", "knowledge")] if noun is not None or first else []), False
     labels = [_labelled(sentence, at, text) for at in verbs]
+    if labels[0].noun == "none" and not _may_command(sentence, verbs[0]):
+        return [TaskLabel("noun", "knowledge")], False  # a phrase with a verb in it: "The best place to visit"
     return labels, not scene and _commands(sentence, verbs[0])
 
 
@@ -233,15 +231,25 @@ def _carried(sentence: Sentence, main: int) -> int | None:
 
 
 def _noun_after(sentence: Sentence, at: int) -> int | None:
+    """The place of the first common noun after a word and before the sentence's end."""
     for i in range(at + 1, len(sentence)):
         word = sentence[i]
         if word.form in {".", "?", "!", ";"} and i > at + 1:
             return None
-        if word.form.lower() in NOUN_LIKE or (
-            word.part == "NOUN" and word.form.lower() not in NOT_OBJECTS and word.form.isalpha()
-        ):
+        lower = word.form.lower()
+        common = word.part == "NOUN" and lower not in NOT_OBJECTS and word.form.isalpha()
+        if lower in NOUN_LIKE or (common and not _is_name(sentence, i)):
             return i
     return None
+
+
+def _is_name(sentence: Sentence, at: int) -> bool:
+    """Whether a noun inside the sentence has a capital that is not owed to a heading's style."""
+    word = sentence[at].form
+    if at == 0 or not word[0].isupper() or sentence[at - 1].form in {".", ":", '"', "“"}:
+        return False
+    longer = [other.form for other in sentence[1:] if other.form.isalpha() and len(other.form) > 3]
+    return sum(form[0].isupper() for form in longer) <= max(1, len(longer) / 2)
 
 
 def _governor(sentence: Sentence, noun: int, main: int) -> int:
