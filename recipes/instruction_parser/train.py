@@ -1,6 +1,6 @@
 """Train the small parser that labels instructions, and write it as one ONNX file and its tables.
 
-    python recipes/instruction_parser/train.py --treebank ../shared/data/train/ud_english_ewt --output OUT
+    python recipes/instruction_parser/train.py --treebank DIR --output OUT --stop-after 1
 
 The first three blocks of all-MiniLM-L6-v2, taken from the bundled model, are the start; the first stays as it is.
 Trees: UD English EWT (train), and imperatives recombined from its clauses, new ones in every pass.
@@ -233,7 +233,7 @@ def train(args: argparse.Namespace) -> None:
         report = {"dev": evaluate(network, words, dev), "commands": evaluate(network, words, dev_commands)}
         print(f"epoch {epoch + 1} {report} {time.monotonic() - began:.0f} s", flush=True)
         write(network, trees, tags, relations, report, args.output, args.wordnet)
-        if step >= total:
+        if step >= total or epoch + 1 == args.stop_after:
             break
 
 
@@ -268,6 +268,7 @@ if __name__ == "__main__":
     parser.add_argument("--lr", type=float, default=3e-4)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--steps", type=int, default=0, help="Steps in place of --epochs.")
+    parser.add_argument("--stop-after", type=int, default=0, help="Passes after which to stop, the schedule unchanged.")
     parser.add_argument("--start", type=Path, help="A folder written before, to go on from.")
     parser.add_argument("--seed", type=int, default=0)
     train(parser.parse_args())
