@@ -357,6 +357,51 @@ def test_an_unknown_baseline_lists_what_there_is(word):
         baseline(word)
 
 
+@pytest.fixture(scope="module")
+def sentence_transformer(tmp_path_factory):
+    """A folder that sentence-transformers loads, with mean pooling."""
+    pytest.importorskip("sentence_transformers")
+    from sentence_transformers import SentenceTransformer
+    from tiny_models import tiny
+
+    folder = tmp_path_factory.mktemp("st")
+    for part in tiny("bert"):
+        part.save_pretrained(folder)
+    return str(folder), SentenceTransformer(str(folder), device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("joined", "text"),
+    [
+        ("alone", "cold soup"),
+        ("prefix", "what is it cold soup"),
+        ("suffix", "cold soup what is it"),
+        ("colon", "what is it: cold soup"),
+        ("prompt", "what is it cold soup"),
+    ],
+)
+def test_a_general_model_sees_the_question_where_it_is_told(sentence_transformer, joined, text):
+    folder, model = sentence_transformer
+    encoder = baseline(f"st:{folder}+{joined}").make()
+    vectors = encoder.encode(["cold soup", "a dog"], instruction="what is it")
+    assert vectors[0] == pytest.approx(model.encode([text], normalize_embeddings=True)[0], abs=1e-5)
+    other = encoder.encode(["a dog", "cold soup"], instruction="who runs")
+    assert (vectors[0] == other[1]).all() == (joined == "alone")  # to the last bit
+
+
+def test_a_model_that_is_not_there_is_one_sentence(sentence_transformer):
+    with pytest.raises(InputError, match="must be a folder or a hub id"):
+        baseline("st:./nowhere/at/all").make()
+
+
+def test_answers_can_be_encoded_again(sentence_transformer):
+    folder, model = sentence_transformer
+    embedder = Embedder(FakeBackbone({"What?": {"soup": "cold food"}}))
+    found = models(["x"], lambda name: embedder, aggregations=["reencode"], reencoder=folder)[0].make()
+    wanted = model.encode(["cold food"], normalize_embeddings=True)
+    assert found.encode(["a soup"], instruction="What?") == pytest.approx(wanted, abs=1e-5)
+
+
 def test_random_encoder_depends_on_text_and_question_alone():
     encoder = RandomEncoder(8)
     assert isinstance(encoder, Encoder)

@@ -52,7 +52,7 @@ class SentenceTransformerBaseline:
 
     def encode(self, texts: Sequence[str], *, instruction: str) -> Array:
         """(n, d) unit vectors."""
-        prompt = instruction if self.joined == PROMPT else None
+        prompt = f"{instruction} " if self.joined == PROMPT else None  # the model puts nothing in between
         join = JOINED.get(self.joined, JOINED["alone"])
         inputs = [join(text, instruction) for text in texts]
         kept = self._vectors if self.blind else {}
