@@ -29,6 +29,7 @@ class Batch(NamedTuple):
     slots: Tensor  # (Q, slots)
     words: Tensor  # (Q, slots) first tokens of the answers, [SEP] after their end; NO_WORD where there are none
     answers: list[str]  # Q, content words only; ITSELF where the text is its own answer
+    pairs: list[tuple[str, str]]  # Q, the text and its question as they stand in the data
 
 
 class BatchMaker:
@@ -48,7 +49,9 @@ class BatchMaker:
         answers = [content_words(answer) for row in rows for _, answer in row.qa]
         question_ids, question_mask, slots = self.questions(questions)
         words = torch.tensor([self.first_tokens(answer) for answer in answers])
-        return Batch(text_ids, text_mask, torch.tensor(owner), question_ids, question_mask, slots, words, answers)
+        pairs = [(row.text, question) for row in rows for question, _ in row.qa]
+        owners = torch.tensor(owner)
+        return Batch(text_ids, text_mask, owners, question_ids, question_mask, slots, words, answers, pairs)
 
     def texts(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Ids and mask (N, L) of ``[CLS] text [SEP]``, cut at the recipe's length."""

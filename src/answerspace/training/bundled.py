@@ -22,26 +22,37 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional
 
-from answerspace.backbones.bundled import CONFIG
+from answerspace.backbones.bundled import CONFIG, bundled_folder
 from answerspace.engines.bundled_config import BundledConfig
 from answerspace.engines.bundled_network import BundledNetwork, start_from_bert
 from answerspace.errors import InputError
 from answerspace.progress import bar
 from answerspace.training.batch import Batch, BatchMaker
+from answerspace.training.distillation import Distillation, agreement
 from answerspace.training.families import Family
 from answerspace.training.objective import Losses, losses
-from answerspace.training.recipe import Recipe
+from answerspace.training.recipe import DistilRecipe, Recipe
 from answerspace.training.rows import ITSELF, Asked, Rows, batches
 from answerspace.training.state import State
+from answerspace.training.teacher import TeacherVectors
 
 CHECKPOINT = "checkpoint.pt"
+BEST = "best.pt"
 LOG = "log.jsonl"
 
 
 class Run:
-    """One training run in a folder."""
+    """One training run in a folder. With a teacher its vectors are learned too, as the recipe's ``distil`` says."""
 
-    def __init__(self, recipe: Recipe, rows: Rows, output: Path, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        rows: Rows,
+        output: Path,
+        device: str = "cpu",
+        *,
+        teacher: TeacherVectors | None = None,
+    ) -> None:
         self.recipe = recipe
         self.rows = rows
         self.output = output
@@ -58,6 +69,11 @@ class Run:
         self.trained = list(self.network.parameters() if recipe.train.weights == "all" else self.network.trained())
         for parameter in self.trained:
             parameter.requires_grad_(True)
+        self.distillation = None
+        if teacher is not None:
+            distil = recipe.distil or DistilRecipe()
+            self.distillation = Distillation(distil, teacher, self.network.config.dimension).to(self.device)
+            self.trained += list(self.distillation.parameters())
         self.optimizer = torch.optim.AdamW(_decay_groups(self.trained, recipe.train.weight_decay), lr=0.0, fused=True)
         self.targets = TargetBank(deepcopy(self.network).requires_grad_(False), self.maker)
         self.state = State(memory=torch.zeros(0, self.network.config.dimension, device=self.device))
@@ -82,15 +98,19 @@ class Run:
                     self.state.seconds += time.monotonic() - started
                     progress.update(task, completed=self.state.questions, description=f"step {self.state.step}")
                     if self.state.step % log_every == 0:
-                        self._log({name: round(float(value), 4) for name, value in parts._asdict().items()})
+                        self._log({name: round(float(value), 4) for name, value in self._reported(parts).items()})
                     if self.state.step % dev_every == 0:
-                        self._log(self.dev_scores())
+                        self._judge(self.dev_scores())
                     if time.monotonic() - saved > save_every_s:
                         self.save()
                         saved = time.monotonic()
             finally:
                 self.save()
         scores = self.dev_scores()
+        best = self.output / BEST
+        if self.recipe.train.patience and self.done() >= 1 and best.exists() and not self._is_best(scores):
+            self._put(torch.load(best, map_location=self.device, weights_only=True))
+            scores = self.dev_scores()
         self._log(scores)
         return scores
 
@@ -100,6 +120,8 @@ class Run:
         vectors, scores, pooled = self.answer_vectors(batch)
         targets = self.targets(batch.answers, pooled)
         parts = losses(vectors, targets, self.state.memory, scores, batch.words, self.recipe.loss)
+        if self.distillation is not None:
+            parts = self._with_teacher(parts, self.distillation(vectors, batch.pairs))
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()
         self.optimizer.zero_grad(set_to_none=True)
@@ -111,6 +133,17 @@ class Run:
         self.state.step += 1
         self.state.questions += len(batch.owner)
         return Losses(*(part.detach() for part in parts))
+
+    def _reported(self, parts: Losses) -> dict[str, Tensor]:
+        return {name: part for name, part in parts._asdict().items() if name != "teacher" or self.distillation}
+
+    def _with_teacher(self, parts: Losses, taught: Tensor) -> Losses:
+        """The total of both; without gold answers their parts are left out, for they need not be numbers."""
+        gold = 0.0 if self.distillation is None else self.distillation.recipe.gold
+        if gold:
+            return parts._replace(total=gold * parts.total + taught, teacher=taught)
+        none = torch.zeros_like(taught)
+        return Losses(taught, none, none, none, taught)
 
     def answer_vectors(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Unit answer vectors (Q, D), slot scores (Q, slots, V) and the texts' own unit vectors (Q, D)."""
@@ -134,32 +167,49 @@ class Run:
         train = self.recipe.train
         by_steps = self.state.step / train.steps if train.steps else 0.0
         by_time = self.state.seconds / 60 / train.minutes if train.minutes else 0.0
+        if train.patience and self.state.no_better >= train.patience:
+            return 1.0
         return max(by_steps, by_time)
 
     @torch.no_grad()
     def dev_scores(self, most: int = 1500) -> dict[str, float]:
-        """On held-apart texts: how often the nearest of all dev answers is the right one; MRR; first word right."""
+        """On held-apart texts: how often the nearest of all dev answers is the right one; MRR; first word right.
+
+        With a teacher also the correlation of its cosines with the student's.
+        """
         rows = sorted(self.rows.dev, key=lambda a: (len(a.text), a.text))[:: max(1, len(self.rows.dev) // most)]
-        found, truth, first = [], [], 0
+        found, truth, pairs, first = [], [], [], 0
         for i in range(0, len(rows), 64):
             batch = _on(self.maker(_with_some(rows[i : i + 64])), self.device)
             vectors, scores, _ = self.answer_vectors(batch)
             found.append(vectors)
             truth += batch.answers
+            pairs += batch.pairs
             first += int((scores[:, 0].argmax(-1) == batch.words[:, 0]).sum())
         if not truth:
             return {}
+        taught = {}
+        if self.distillation is not None:
+            chosen = slice(None, None, 1 + len(pairs) // 1000)
+            theirs = self.distillation.taught(pairs[chosen], self.device)
+            taught = {"dev_teacher": round(agreement(torch.cat(found)[chosen], theirs), 4)}
+            if not self.distillation.recipe.gold:
+                return taught
         distinct = sorted(set(truth))
         place = {answer: i for i, answer in enumerate(distinct)}
         similar = torch.cat(found) @ self.targets(distinct).T
         own = similar[torch.arange(len(truth)), torch.tensor([place[a] for a in truth])]
         rank = 1 + (similar > own[:, None]).sum(1)
-        return self.family_scores() | {
-            "dev_accuracy": round(float((rank == 1).float().mean()), 4),
-            "dev_mrr": round(float((1 / rank).mean()), 4),
-            "dev_first_word": round(first / len(truth), 4),
-            "dev_questions": len(truth),
-        }
+        return (
+            self.family_scores()
+            | taught
+            | {
+                "dev_accuracy": round(float((rank == 1).float().mean()), 4),
+                "dev_mrr": round(float((1 / rank).mean()), 4),
+                "dev_first_word": round(first / len(truth), 4),
+                "dev_questions": len(truth),
+            }
+        )
 
     @torch.no_grad()
     def family_scores(self) -> dict[str, float]:
@@ -202,10 +252,32 @@ class Run:
             return
         values = torch.load(path, map_location=self.device, weights_only=True)
         self.state = State(**values["state"])
-        with torch.no_grad():
-            for parameter, saved in zip(self.trained, values["weights"], strict=True):
-                parameter.copy_(saved)
+        self._put(values["weights"])
         self.optimizer.load_state_dict(values["optimizer"])
+
+    def _put(self, weights: list[Tensor]) -> None:
+        with torch.no_grad():
+            for parameter, saved in zip(self.trained, weights, strict=True):
+                parameter.copy_(saved)
+
+    def _judge(self, scores: dict[str, float]) -> None:
+        """Log dev scores; with patience keep the best weights, or count that these are no better."""
+        self._log(scores)
+        if not self.recipe.train.patience:
+            return
+        if self._is_best(scores):
+            self.state.best, self.state.no_better = scores[self.recipe.train.score], 0
+            partial = self.output / (BEST + ".partial")
+            torch.save([p.detach() for p in self.trained], partial)
+            partial.replace(self.output / BEST)
+        else:
+            self.state.no_better += 1
+
+    def _is_best(self, scores: dict[str, float]) -> bool:
+        name = self.recipe.train.score
+        if name not in scores:
+            raise InputError(f"train.score must be one of {', '.join(scores) or 'the dev scores'}. Got {name!r}.")
+        return self.state.best is None or scores[name] > self.state.best
 
     def _batches(self, until_step: int | None) -> Iterator[list[Asked]]:
         while True:
@@ -252,7 +324,9 @@ def pooled_vectors(states: Tensor, mask: Tensor) -> Tensor:
 
 
 def start_folder(name: str) -> Path:
-    """The start model's folder: a path, or an installed package that carries one in ``model/``."""
+    """The start model's folder: a path, "bundled", or an installed package that carries one in ``model/``."""
+    if name == "bundled":
+        return bundled_folder()
     path = Path(name)
     if path.is_dir():
         return path

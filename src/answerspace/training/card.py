@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from answerspace.training.rows import Rows
 from answerspace.training.state import State
 
@@ -25,7 +23,7 @@ Use: `pip install answerspace`, then `Embedder.load()`.
 `answerspace train {name}` (the recipe follows). {steps:,} steps, {questions:,} questions, {minutes:.0f} minutes of
 training time. On {dev_texts:,} held-apart texts: {scores}.
 
-Trained on sources of class "open" only and on questions and answers written for the project; texts per source:
+{provenance}; texts per source:
 
 {sources}
 
@@ -39,16 +37,32 @@ some of which contain offensive language.
 """
 
 
-def card(recipe_path: Path, rows: Rows, state: State, scores: dict[str, float]) -> str:
-    """The card as Markdown."""
+OURS = 'Trained on sources of class "open" only and on questions and answers written for the project'
+
+
+def card(
+    name: str,
+    recipe: str,
+    rows: Rows,
+    state: State,
+    scores: dict[str, float],
+    *,
+    source: str | None = None,
+    teacher: str | None = None,
+) -> str:
+    """The card as Markdown. ``recipe`` is the TOML text; ``source`` the user's own data, ``teacher`` who taught."""
     sources = sorted(rows.train.items(), key=lambda item: -len(item[1]))
+    provenance = OURS if source is None else f"Trained on rows of `{source}`"
+    if teacher is not None:
+        provenance += f", and on the vectors of the teacher `{teacher}` (section distil below)"
     return CARD.format(
-        name=recipe_path.name,
+        name=name,
         steps=state.step,
         questions=state.questions,
         minutes=state.seconds / 60,
         dev_texts=len(rows.dev),
         scores=", ".join(f"{name} {value}" for name, value in scores.items()) or "none",
+        provenance=provenance,
         sources=", ".join(f"{source} {len(texts):,}" for source, texts in sources),
-        recipe=recipe_path.read_text("utf-8"),
+        recipe=recipe,
     )

@@ -18,6 +18,7 @@ class Losses(NamedTuple):
     contrast: Tensor
     words: Tensor
     relations: Tensor
+    teacher: Tensor
 
 
 def contrast_loss(vectors: Tensor, targets: Tensor, memory: Tensor, recipe: LossRecipe) -> Tensor:
@@ -52,4 +53,4 @@ def losses(
     word = words_loss(scores, words)
     relations = relations_loss(vectors, targets)
     total = recipe.contrast * contrast + recipe.words * word + recipe.relations * relations
-    return Losses(total, contrast, word, relations)
+    return Losses(total, contrast, word, relations, torch.zeros_like(total))

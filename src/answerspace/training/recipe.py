@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import tomllib
-from dataclasses import dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
 
 from answerspace.errors import InputError
+from answerspace.training.toml_values import build, recipe_values
 
-T = TypeVar("T")
+KIND = "bundled"
 
 
 @dataclass(frozen=True)
 class DataRecipe:
     """Which rows are trained on. Lengths are in tokens; ``cap`` and ``caps`` count rows of one source and pass.
 
+    ``files`` lie below the folder given with ``--data``; ``source`` is a file or hub id used when none is given.
     Rows whose question has more than ``question_letters`` characters are left out: they hold a story of their own.
     Texts longer than ``letters`` characters are asked passage by passage (0: cut at ``text_length`` only).
     ``answer_shares`` bounds what part of a source's rows may have the same answer. ``families`` are files of written
@@ -23,7 +24,8 @@ class DataRecipe:
     ``generic`` is the share of texts that are also asked what they are about, with their own vector as the answer.
     """
 
-    files: list[str]
+    files: list[str] = field(default_factory=list)
+    source: str = ""
     classes: list[str] = field(default_factory=lambda: ["open"])
     written: list[str] = field(default_factory=list)
     families: list[str] = field(default_factory=list)
@@ -45,7 +47,9 @@ class DataRecipe:
 class TrainRecipe:
     """How long and how fast. The learning rate falls to 0 over ``steps``, or over ``minutes`` of training time.
 
-    ``weights``: "asker" leaves the reader and the word vectors as they are; "all" trains them too.
+    ``weights``: "asker" leaves the reader and the word vectors as they are; "all" trains them too. ``patience`` dev
+    scores in a row that are no better end the run and the best weights are kept; 0 never stops early. ``score`` is the
+    dev score that counts.
     """
 
     texts_per_batch: int = 48
@@ -58,6 +62,8 @@ class TrainRecipe:
     steps: int | None = None
     memory: int = 1024
     weights: str = "asker"
+    patience: int = 0
+    score: str = "dev_accuracy"
 
 
 @dataclass(frozen=True)
@@ -72,43 +78,45 @@ class LossRecipe:
 
 
 @dataclass(frozen=True)
+class DistilRecipe:
+    """What is learned from a teacher: weights of its cosine matrix and of a projection into its space.
+
+    ``gold`` weighs the whole of LossRecipe beside it; 0 learns from the teacher alone and needs no answers.
+    ``centre`` subtracts a batch's mean vector before cosines are compared.
+    """
+
+    relations: float = 4.0
+    projection: float = 0.0
+    gold: float = 1.0
+    centre: bool = True
+
+
+@dataclass(frozen=True)
 class Recipe:
-    """The whole recipe. ``start`` is the BERT-shaped start model, or a bundled model's folder to go on from."""
+    """The whole recipe. ``start`` is the BERT-shaped start model, or a bundled model's folder to go on from.
+
+    "bundled" is the one in the package. ``distil`` asks for a teacher.
+    """
 
     start: str
     data: DataRecipe
     train: TrainRecipe = TrainRecipe()
     loss: LossRecipe = LossRecipe()
+    distil: DistilRecipe | None = None
     seed: int = 0
 
 
-def read_recipe(path: Path) -> Recipe:
-    """The recipe in a TOML file; InputError names an unknown or missing field."""
-    try:
-        raw = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"The recipe must be a TOML file. There is none at {path}.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"The recipe {path} must be valid TOML: {error}.") from None
-    parts: dict[str, Any] = {
-        "data": _build(DataRecipe, raw.pop("data", {}), "data"),
-        "train": _build(TrainRecipe, raw.pop("train", {}), "train"),
-        "loss": _build(LossRecipe, raw.pop("loss", {}), "loss"),
-    }
-    recipe = _build(Recipe, raw | parts, "recipe")
+def read_recipe(name_or_path: str | Path, changes: Sequence[str] = ()) -> Recipe:
+    """The recipe in a TOML file or a preset; ``changes`` are "section.key=value". InputError names a wrong field."""
+    values = recipe_values(name_or_path, changes)
+    kind = values.pop("kind", KIND)
+    if kind != KIND:
+        raise InputError(f"A bundled model's recipe must say kind = {KIND!r}. Got {kind!r} in {name_or_path}.")
+    recipe = build(Recipe, values)
+    if not recipe.data.files and not recipe.data.source:
+        raise InputError("data lacks a field: files, or a source.")
     if recipe.train.minutes is None and recipe.train.steps is None:
-        raise InputError(f"The recipe {path} must set train.minutes or train.steps. It sets neither.")
+        raise InputError(f"The recipe {name_or_path} must set train.minutes or train.steps. It sets neither.")
     if recipe.train.weights not in ("asker", "all"):
         raise InputError(f"train.weights must be 'asker' or 'all'. Got {recipe.train.weights!r}.")
     return recipe
-
-
-def _build(kind: type[T], values: dict[str, Any], where: str) -> T:
-    names = [f.name for f in fields(kind)]  # type: ignore[arg-type]
-    unknown = sorted(set(values) - set(names))
-    if unknown:
-        raise InputError(f"{where} has no field {unknown[0]!r}. Its fields are {', '.join(names)}.")
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise InputError(f"{where} lacks a field: {error}.") from None
