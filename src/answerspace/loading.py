@@ -30,10 +30,10 @@ class LoadOptions:
     """How a model is loaded; None leaves it to the preset or the saved folder, then to the default named here.
 
     For every model: ``convention`` ("answerspace"; "published" repeats the InBedder authors' code: its truncation,
-    its aggregations, no normalisation) · ``engine`` (the bundled model picks the fastest; others run on "torch") ·
-    ``device`` (for the bundled model "cpu"; else "cuda" if there is one) · ``truncation``, the end of a long text
-    that is kept ("head") · ``max_length`` in tokens (of the prompt, see ``PromptOptions``; of the text for the bundled
-    model).
+    its aggregations, no normalisation) · ``engine`` (the bundled model picks the fastest; others run on "torch",
+    causal ones also on "vllm") · ``device`` (for the bundled model "cpu"; else "cuda" if there is one) ·
+    ``truncation``, the end of a long text that is kept ("head") · ``max_length`` in tokens (of the prompt, see
+    ``PromptOptions``; of the text for the bundled model).
 
     For transformers models: ``dtype`` ("float32"; one of DTYPES) · ``template`` (a name of ``prompts.TEMPLATES``, a
     string with {input} and {instruction}, or a Template; "inbedder") · ``reserve`` · ``masks`` of a masked model (3) ·
@@ -192,8 +192,8 @@ def _load_bundled(path: Path | None, chosen: LoadOptions) -> tuple[Backbone, Set
 
 
 def _load_transformers(name: str, chosen: LoadOptions, saved: Mapping[str, Any]) -> tuple[Backbone, Settings]:
-    if chosen.engine not in (None, "torch"):
-        raise InputError(f"engine must be 'torch' for a transformers model. Got {chosen.engine!r}.")
+    if chosen.engine not in (None, "torch", "vllm"):
+        raise InputError(f"engine must be 'torch' or 'vllm' for a transformers model. Got {chosen.engine!r}.")
     try:
         import torch
         import transformers
@@ -213,6 +213,8 @@ def _load_transformers(name: str, chosen: LoadOptions, saved: Mapping[str, Any])
     config = _fetched(name, lambda: transformers.AutoConfig.from_pretrained(name, **source))
     kind, loader = _architecture(name, config)
     settings = _settings(chosen, saved)
+    if chosen.engine == "vllm":
+        return _vllm_backbone(kind, name, chosen, saved, settings), settings
     # 2) the model and its tokenizer
     attention = {} if chosen.attn_implementation is None else {"attn_implementation": chosen.attn_implementation}
     auto = getattr(transformers, loader)
@@ -236,25 +238,47 @@ def _backbone(
     from answerspace.backbones.masked import MaskedBackbone
     from answerspace.backbones.seq2seq import Seq2SeqBackbone
 
-    def option(name: str, default: Any) -> Any:
-        given = getattr(chosen, name)
-        return given if given is not None else saved.get(name, default)
-
-    template = option("template", INBEDDER)
-    prompts = PromptOptions(
-        template=Template(**template) if isinstance(template, dict) else resolve_template(template),
-        truncation=cast(Truncation, option("truncation", PromptOptions.truncation)),
-        max_length=option("max_length", PromptOptions.max_length),
-        reserve=option("reserve", PromptOptions.reserve),
-        convention=convention,
-    )
+    prompts = _prompt_options(chosen, saved, convention)
     if kind == "masked":
-        return MaskedBackbone(model, tokenizer, prompts, masks=option("masks", 3))
+        return MaskedBackbone(model, tokenizer, prompts, masks=_option(chosen, saved, "masks", 3))
     if chosen.masks is not None:
         raise InputError(f"masks apply to a masked model. Got a {kind} model; use answer_tokens.")
     if kind == "causal":
-        return CausalBackbone(model, tokenizer, prompts, answer_tokens=option("answer_tokens", 3))
-    return Seq2SeqBackbone(model, tokenizer, prompts, answer_tokens=option("answer_tokens", 20))
+        return CausalBackbone(model, tokenizer, prompts, answer_tokens=_option(chosen, saved, "answer_tokens", 3))
+    return Seq2SeqBackbone(model, tokenizer, prompts, answer_tokens=_option(chosen, saved, "answer_tokens", 20))
+
+
+def _vllm_backbone(kind: str, name: str, chosen: LoadOptions, saved: Mapping[str, Any], settings: Settings) -> Backbone:
+    from answerspace.backbones.vllm import load_vllm
+
+    if kind != "causal":
+        raise InputError(f"engine 'vllm' runs causal models. Got a {kind} model; load it with engine='torch'.")
+    saved_model = saved.get("model", {})
+    return load_vllm(
+        name,
+        _prompt_options(chosen, saved_model, settings.convention),
+        dtype=chosen.dtype or "auto",
+        revision=chosen.revision,
+        answer_tokens=_option(chosen, saved_model, "answer_tokens", 3),
+        trust_remote_code=chosen.trust_remote_code,
+    )
+
+
+def _prompt_options(chosen: LoadOptions, saved: Mapping[str, Any], convention: str) -> PromptOptions:
+    template = _option(chosen, saved, "template", INBEDDER)
+    return PromptOptions(
+        template=Template(**template) if isinstance(template, dict) else resolve_template(template),
+        truncation=cast(Truncation, _option(chosen, saved, "truncation", PromptOptions.truncation)),
+        max_length=_option(chosen, saved, "max_length", PromptOptions.max_length),
+        reserve=_option(chosen, saved, "reserve", PromptOptions.reserve),
+        convention=convention,
+    )
+
+
+def _option(chosen: LoadOptions, saved: Mapping[str, Any], name: str, default: Any) -> Any:
+    """What the caller chose, else what was saved, else the default."""
+    given = getattr(chosen, name)
+    return given if given is not None else saved.get(name, default)
 
 
 def _architecture(name: str, config: Any) -> tuple[str, str]:
