@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from answerspace.cli import options as shared
+from answerspace.cli.instruction_uses import register
 from answerspace.cli.terminal import one_line, say, stoppable
 
 app = typer.Typer(
@@ -162,3 +163,6 @@ def train(
     with stoppable(f"Nothing was written to {output}."):
         train_pie(model, rows, output, recipe)
     typer.echo(f"Wrote {output}")
+
+
+register(app)
