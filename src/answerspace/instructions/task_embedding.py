@@ -1,9 +1,16 @@
 """The task embedding of the bundled model: the words that name the task, and the answer to what the task is.
 
-A vector is three unit vectors side by side, each with its weight: the verb of the task label, its noun, and the
-model's answer to "What task does this instruction ask for?". A word's vector is half its meaning (the model's own
-embedding of the word, so "write" lies near "draft") and half its identity (a fixed random direction of its own, so
-that two words are never the same). It embeds any instruction, seen before or not; nothing is fitted to a collection.
+A vector has three parts, each of unit length times its weight:
+
+    pair     the task label's verb and noun together: elementwise products of two random sign projections, so that the
+             cosine of two pairs is close to (cosine of the verbs) x (cosine of the nouns). Tasks are alike when both
+             words are: write|story is near draft|tale, and neither near write|poem nor read|story.
+    words    the verb and the noun side by side: what is left of a likeness in one of them.
+    answer   the model's answer to "What task does this instruction ask for?"
+
+A word's vector is part meaning (the model's own embedding of the word, less the mean over common words) and part
+identity (a fixed random direction, so that two words never coincide). It embeds any instruction, seen before or not;
+nothing is fitted to the instructions embedded.
 """
 
 from __future__ import annotations
@@ -11,6 +18,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -22,16 +30,24 @@ from answerspace.instructions.task_labels import Extractor
 from answerspace.similarity import unit_rows
 
 IDENTITY = 256  # dimensions of a word's random direction
+PAIR = 1024  # random products; the error of a cosine is about 1 / sqrt(PAIR)
+# The mean vector of these is taken out of every word's meaning: what all words share says nothing.
+COMMON = (
+    "write create make find list name describe explain give tell answer read change choose count compare translate "
+    "summarize sort plan draw fix check build story poem sentence word question number title text "
+    "person animal country city food recipe book movie song problem reason example idea topic type step rule game "
+    "letter email code function table image product price date time place event difference advantage opinion"
+)
 
 
 @dataclass(frozen=True)
 class Weights:
-    """How much each part counts: the squares are shares of a cosine. ``identity`` is the share within a word."""
+    """How much each part counts (the squares are shares of a cosine); ``identity`` is a share within a word."""
 
-    verb: float = 1.0
-    noun: float = 1.0
+    pair: float = 1.0
+    words: float = 0.5
     answer: float = 0.5
-    identity: float = 0.5
+    identity: float = 0.3
 
 
 class TaskEncoder:
@@ -54,29 +70,48 @@ class TaskEncoder:
     def encode(self, texts: Sequence[str], *, instruction: str | None = None, show_progress: bool = False) -> Array:
         """(n, d) unit vectors of n instructions. ``instruction`` takes the place of the question."""
         labels = [found[0] for found in self.extractor.labels(texts)]
+        verbs = self.word_vectors([label.verb for label in labels])
+        nouns = self.word_vectors([label.noun for label in labels])
         answers = self.embedder.encode(
             list(texts), instruction or QUESTION, batch_size=self.batch_size, show_progress=show_progress
         )
-        verbs = self.word_vectors([label.verb for label in labels])
-        nouns = self.word_vectors([label.noun for label in labels])
-        w = self.weights
-        return unit_rows(np.concatenate([w.verb * verbs, w.noun * nouns, w.answer * unit_rows(answers)], 1))
+        return join_parts(verbs, nouns, answers, self.weights)
 
     def word_vectors(self, words: Sequence[str]) -> Array:
-        """(n, d) unit vectors of words, half meaning and half identity by ``weights.identity``."""
+        """(n, d) unit vectors of words: meaning and identity in the shares of the weights."""
         new = [word for word in dict.fromkeys(words) if word not in self._words]
         if new:
-            meanings = self.embedder.encode(new, self._meaning_question, batch_size=self.batch_size)
+            meanings = unit_rows(self._meanings(new) - self._common)
             share = self.weights.identity
-            for word, meaning in zip(new, unit_rows(meanings), strict=True):
+            for word, meaning in zip(new, meanings, strict=True):
                 parts = [np.sqrt(1 - share) * meaning, np.sqrt(share) * direction(word)]
                 self._words[word] = np.concatenate(parts).astype(np.float32)
-        return np.stack([self._words[word] for word in words]) if words else np.zeros((0, 0), np.float32)
+        size = self.embedder.dimension + IDENTITY
+        return np.stack([self._words[word] for word in words]) if words else np.zeros((0, size), np.float32)
 
-    @property
-    def _meaning_question(self) -> str | None:
+    @cached_property
+    def _common(self) -> Array:
+        return np.asarray(self._meanings(COMMON.split()).mean(0), np.float32)
+
+    def _meanings(self, words: Sequence[str]) -> Array:
         """The bundled model embeds a word without a question; any other has to be asked."""
-        return None if self.embedder.backbone.kind == "bundled" else "What does this word mean?"
+        question = None if self.embedder.backbone.kind == "bundled" else "What does this word mean?"
+        return self.embedder.encode(list(words), question, batch_size=4 * self.batch_size)
+
+
+def join_parts(verbs: Array, nouns: Array, answers: Array, weights: Weights) -> Array:
+    """(n, d) unit vectors from the vectors of n verbs (n, w), nouns (n, w) and answers (n, a)."""
+    pair = pair_vectors(verbs, nouns)
+    words = unit_rows(np.concatenate([verbs, nouns], 1))
+    parts = [weights.pair * pair, weights.words * words, weights.answer * unit_rows(answers)]
+    return unit_rows(np.concatenate(parts, 1).astype(np.float32))
+
+
+def pair_vectors(verbs: Array, nouns: Array, dimensions: int = PAIR) -> Array:
+    """(n, dimensions) unit vectors; their cosines approach the products of the verbs' and the nouns' cosines."""
+    rng = np.random.default_rng(0)
+    left, right = (rng.choice([-1.0, 1.0], (verbs.shape[1], dimensions)) for _ in range(2))
+    return unit_rows(np.asarray((verbs @ left) * (nouns @ right), np.float32))
 
 
 def direction(word: str, dimensions: int = IDENTITY) -> Array:

@@ -118,7 +118,7 @@ class Data:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The rows of a JSON Lines or Parquet file."""
+    """The rows of a JSON Lines, Parquet or JSON file."""
     if path.suffix == ".parquet":
         import polars as pl
 
@@ -126,6 +126,8 @@ def read_rows(path: Path) -> list[Row]:
             return list(pl.read_parquet(path).to_dicts())
         except (OSError, pl.exceptions.PolarsError) as error:
             raise InputError(f"{path} must be a readable Parquet file. Got: {error!s:.120}.") from None
+    if path.suffix == ".json":
+        return _json_rows(path)
     rows: list[Row] = []
     for number, line in enumerate(_text(path).splitlines(), 1):
         if line.strip():
@@ -134,6 +136,22 @@ def read_rows(path: Path) -> list[Row]:
                 raise InputError(f"{path}, row {number}: must be a JSON object. Got {type(row).__name__}.")
             rows.append(row)
     return rows
+
+
+def _json_rows(path: Path) -> list[Row]:
+    """The objects of a JSON list; of an object of labels with ``samples`` (IEB) each sample's text and label."""
+    value = _parsed(_text(path), str(path))
+    if isinstance(value, dict):
+        groups = [(label, group.get("samples")) for label, group in value.items() if isinstance(group, dict)]
+        value = [
+            {"text": sample["instruction"], "label": label}
+            for label, samples in groups
+            for sample in samples or []
+            if isinstance(sample, dict) and "instruction" in sample
+        ]
+    if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
+        raise InputError(f"{path} must hold a JSON list of objects. Got {type(value).__name__}.")
+    return value
 
 
 def read_object(path: Path) -> dict[str, Any]:
