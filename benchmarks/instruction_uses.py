@@ -27,7 +27,7 @@ from answerspace.instructions.retrieval import neighbours, precision_at
 from answerspace.instructions.score_tables import read_scores
 from answerspace.instructions.selection import compare_methods, comparison_table, select
 from answerspace.instructions.synonyms import merged_labels
-from answerspace.instructions.task_embedding import TaskEncoder, Weights
+from answerspace.instructions.task_embedding import TaskEncoder, Weights, join_parts
 from answerspace.instructions.task_space import RememberedLabels, task_vectors
 from answerspace.similarity import unit_rows
 
@@ -45,10 +45,12 @@ class Work:
         self.pool = distinct_texts([*benchmark.eft, *benchmark.ift])
 
     def arrays(self) -> dict[str, np.ndarray]:
+        """What the stage vectors kept."""
         with np.load(self.folder / "vectors.npz") as kept:
             return dict(kept)
 
     def show(self, name: str, text: str) -> None:
+        """Print a text and keep it in a file."""
         (self.folder / f"{name}.md").write_text(text, encoding="utf-8")
         print(f"## {name}\n\n{text}", flush=True)
 
@@ -79,13 +81,22 @@ def vectors(work: Work) -> None:
         verbs=encoder.word_vectors([label.verb for label in labels]),
         nouns=encoder.word_vectors([label.noun for label in labels]),
         tasks=np.array([names[label] for label in labels]),
+        **{"verb words": [label.verb for label in labels], "noun words": [label.noun for label in labels]},
     )
 
 
 def combined(parts: dict[str, np.ndarray], weights: Weights) -> np.ndarray:
     """The task embedding from its parts."""
-    words = [weights.verb * parts["verbs"], weights.noun * parts["nouns"]]
-    return unit_rows(np.concatenate([*words, weights.answer * unit_rows(parts["answers"])], 1))
+    return join_parts(parts["verbs"], parts["nouns"], parts["answers"], weights)
+
+
+def one_hot(parts: dict[str, np.ndarray]) -> np.ndarray:
+    """The verb and the noun as the parser found them, nothing else."""
+    columns = []
+    for name in ("verb words", "noun words"):
+        found, places = np.unique(parts[name], return_inverse=True)
+        columns.append(np.eye(len(found), dtype=np.float32)[places])
+    return unit_rows(np.concatenate(columns, 1))
 
 
 def select_stage(work: Work) -> None:
@@ -106,17 +117,9 @@ def lexical(texts: list[str], analyzer: str, grams: tuple[int, int], first: int 
 def models(parts: dict[str, np.ndarray], texts: list[str]) -> dict[str, np.ndarray]:
     """Encoders from poor to good: the task embedding under other weights, TF-IDF of several kinds."""
     made = {}
-    for verb, noun, answer in (
-        (1, 1, 0.5),
-        (1, 1, 0),
-        (1, 0, 0.5),
-        (0, 1, 0.5),
-        (0, 0, 1),
-        (1, 0, 0),
-        (0, 1, 0),
-        (1, 1, 2),
-    ):
-        made[f"task verb {verb} noun {noun} answer {answer}"] = combined(parts, Weights(verb, noun, answer))
+    for pair, words, answer in ((1, 0.4, 0.4), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 0, 1), (0, 1, 1), (1, 1, 2)):
+        made[f"task pair {pair} words {words} answer {answer}"] = combined(parts, Weights(pair, words, answer))
+    made |= {"verbs": parts["verbs"], "nouns": parts["nouns"], "parser": one_hot(parts)}
     for size in (8, 32):
         cut = TruncatedSVD(size, random_state=0).fit_transform(parts["answers"])
         made[f"bundled, {size} dimensions"] = unit_rows(np.asarray(cut, np.float32))
@@ -134,7 +137,7 @@ def retrieve(work: Work) -> None:
     rows = {
         "task": combined(parts, Weights()),
         "bundled": parts["answers"],
-        "parser-only": combined(parts, Weights(answer=0, identity=1)),
+        "parser-only": one_hot(parts),
         "tfidf-words": lexical(texts, "word", (1, 1), None, 256),
         "tfidf-characters": lexical(texts, "char_wb", (3, 5), None, 256),
         "tfidf-first-8-words": lexical(texts, "word", (1, 1), 8, 256),
@@ -163,7 +166,8 @@ def compress(work: Work) -> None:
         for i, row in enumerate(work.eft):
             writer.writerow([i, row.text, *scores[i].round(3)])
     found = measure_fidelity(scores, [20, 50, 100], vectors=combined(own, Weights()), draws=20, show_progress=True)
-    about = f"{len(texts):,} items, {len(encoders)} models, means from {scores.mean(0).min():.2f} to {scores.mean(0).max():.2f}"
+    means = scores.mean(0)
+    about = f"{len(texts):,} items, {len(encoders)} models, scores from {means.min():.2f} to {means.max():.2f}"
     work.show("compress-encoders", f"{about}\n\n{fidelity_table(found)}")
 
 
