@@ -47,16 +47,16 @@ class Clusterings:
         for _ in range(len(protocol.run_seeds) - len(missing)):
             advance()
         if missing:
-            distinct = len({row.tobytes() for row in vectors})
-
-            def run(seed: int) -> Labels:
-                found = fit(vectors, min(clusters, distinct), protocol, seed)
-                advance()
-                return found
-
-            with ThreadPoolExecutor(self.threads) as pool:
-                runs |= dict(zip(missing, pool.map(run, missing), strict=True))
-            self._save(key, runs)
+            wanted = min(clusters, len({row.tobytes() for row in vectors}))
+            pool = ThreadPoolExecutor(self.threads)
+            try:
+                found = pool.map(lambda seed: fit(vectors, wanted, protocol, seed), missing)
+                for seed, run in zip(missing, found, strict=True):
+                    runs[seed] = run
+                    self._save(key, runs)  # a run that is stopped here keeps it
+                    advance()
+            finally:
+                pool.shutdown(cancel_futures=True)  # Ctrl-C waits for the seeds that run, not for those that queue
         return np.stack([runs[seed] for seed in protocol.run_seeds])
 
     def _load(self, key: str, n: int) -> dict[int, Labels]:
