@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from answerspace import Embedder
-from answerspace.answer_store import CHUNK, AnswerStore
+from answerspace.answer_store import AnswerStore
 from answerspace.backbones.fake import FakeBackbone
 from answerspace.corpus_clustering import ClusterOptions, cluster_corpus
 from answerspace.errors import InputError
+from answerspace.vector_cache import VectorCache
 
 WHAT, HOW = "What is it?", "How is it?"
 TABLE = {
@@ -18,7 +19,8 @@ TABLE = {
     HOW: {"good": "happy", "bad": "angry"},
 }
 TEXTS = [f"the {thing} was {quality}" for thing in TABLE[WHAT] for quality in TABLE[HOW]]
-MANY = [f"number {i} : {TEXTS[i % len(TEXTS)]}" for i in range(2 * CHUNK + 10)]
+BATCH = 256
+MANY = [f"number {i} : {TEXTS[i % len(TEXTS)]}" for i in range(2 * BATCH + 10)]
 
 
 def fake():
@@ -86,52 +88,32 @@ def test_nothing_to_do_is_an_error(texts, questions, message):
 
 def test_a_second_run_computes_nothing_and_a_new_question_only_itself(tmp_path):
     first, second, third = fake(), fake(), fake()
-    AnswerStore(tmp_path).answers(first, MANY, [WHAT])
-    AnswerStore(tmp_path).answers(second, MANY, [WHAT])
-    both = AnswerStore(tmp_path).answers(third, MANY, [WHAT, HOW])
+    AnswerStore(tmp_path).cached(first).ask_and_answer(MANY, [WHAT])
+    AnswerStore(tmp_path).cached(second).ask_and_answer(MANY, [WHAT])
+    both = AnswerStore(tmp_path).cached(third).ask_and_answer(MANY, [WHAT, HOW])
     assert second.backbone.asks == 0
     assert third.backbone.asks == first.backbone.asks
-    plain = fake().ask_and_answer(MANY, [WHAT, HOW], normalize=False)
+    plain = fake().ask_and_answer(MANY, [WHAT, HOW])
     for one, other in zip(both, plain, strict=True):
         assert one.answers == other.answers
         np.testing.assert_array_equal(one.vectors, other.vectors)
 
 
-def test_more_texts_at_the_end_leave_full_chunks_alone(tmp_path):
-    AnswerStore(tmp_path).answers(fake(), MANY[:CHUNK], [WHAT])
+def test_more_texts_only_cost_themselves(tmp_path):
+    AnswerStore(tmp_path).cached(fake()).ask_and_answer(MANY[:BATCH], [WHAT])
     embedder = fake()
-    AnswerStore(tmp_path).answers(embedder, MANY[: CHUNK + 3], [WHAT], batch_size=CHUNK)
+    AnswerStore(tmp_path).cached(embedder).ask_and_answer(MANY[: BATCH + 3], [WHAT], batch_size=BATCH)
     assert embedder.backbone.reads == 1
 
 
-@pytest.mark.parametrize("damage", [b"", b"not a file", None])
-def test_damaged_files_are_computed_again(tmp_path, damage):
-    expected = AnswerStore(tmp_path).answers(fake(), TEXTS, [WHAT])[0]
-    [path] = tmp_path.glob("*/*.npz")
-    path.write_bytes(path.read_bytes()[:-40] if damage is None else damage)
-    embedder = fake()
-    again = AnswerStore(tmp_path).answers(embedder, TEXTS, [WHAT])[0]
-    assert embedder.backbone.asks > 0
-    np.testing.assert_array_equal(again.vectors, expected.vectors)
-    cured = fake()
-    AnswerStore(tmp_path).answers(cured, TEXTS, [WHAT])
-    assert cured.backbone.asks == 0
-
-
-def test_another_model_setting_text_or_question_is_another_file(tmp_path):
-    AnswerStore(tmp_path).answers(fake(), ["ab", "c"], [WHAT])
-    for embedder, texts, question in [
-        (Embedder(FakeBackbone(TABLE, dimension=32)), ["ab", "c"], WHAT),
-        (Embedder(FakeBackbone(TABLE), type(fake().settings)(aggregation="first_answer")), ["ab", "c"], WHAT),
-        (fake(), ["a", "bc"], WHAT),
-        (fake(), ["ab", "c"], HOW),
-    ]:
-        AnswerStore(tmp_path).answers(embedder, texts, [question])
-        assert embedder.backbone.asks == 1
+def test_an_embedder_with_a_cache_keeps_to_it(tmp_path):
+    embedder = Embedder(FakeBackbone(TABLE), cache=VectorCache(tmp_path / "cache"))
+    assert AnswerStore(tmp_path / "store").cached(embedder) is embedder
+    assert AnswerStore(None).cached(fake()).cache is None
 
 
 class Interrupted(FakeBackbone):
-    """Is interrupted in its second chunk."""
+    """Is interrupted in its second batch."""
 
     def read(self, texts):
         if self.reads == 1:
@@ -139,17 +121,16 @@ class Interrupted(FakeBackbone):
         return super().read(texts)
 
 
-def test_an_interruption_keeps_the_finished_chunks(tmp_path):
+def test_an_interruption_keeps_the_finished_batches(tmp_path):
+    interrupted = AnswerStore(tmp_path).cached(Embedder(Interrupted(TABLE)))
     with pytest.raises(KeyboardInterrupt):
-        AnswerStore(tmp_path).answers(Embedder(Interrupted(TABLE)), MANY, [WHAT], batch_size=CHUNK)
-    assert len(list(tmp_path.glob("*/*.npz"))) == 1
-    assert not list(tmp_path.glob("*/.part*"))
+        interrupted.ask_and_answer(MANY, [WHAT], batch_size=BATCH)
     embedder = fake()
-    AnswerStore(tmp_path).answers(embedder, MANY, [WHAT], batch_size=CHUNK)
+    AnswerStore(tmp_path).cached(embedder).ask_and_answer(MANY, [WHAT], batch_size=BATCH)
     assert embedder.backbone.reads == 2
 
 
-# The model says "reading" and then waits for the signal in its second chunk, so the test needs no clock.
+# The model says "reading" and then waits for the signal in its second batch, so the test needs no clock.
 SLOW = """
 import signal, sys, time
 from answerspace import Embedder
@@ -174,7 +155,7 @@ sys.exit(code)
 
 def test_a_real_interrupt_from_the_keyboard_and_the_same_command_again(tmp_path):
     (tmp_path / "texts.txt").write_text("\n".join(MANY))
-    options = ["cluster", "texts.txt", "--ask", WHAT, "--clusters", "2", "--output", "out", "--batch-size", str(CHUNK)]
+    options = ["cluster", "texts.txt", "--ask", WHAT, "--clusters", "2", "--output", "out", "--batch-size", str(BATCH)]
     command = [sys.executable, "-c", SLOW]
     with subprocess.Popen(
         [*command, "wait", *options], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -187,5 +168,5 @@ def test_a_real_interrupt_from_the_keyboard_and_the_same_command_again(tmp_path)
     assert "Traceback" not in said
     assert not (tmp_path / "out" / "report.html").exists()
     again = subprocess.run([*command, "go", *options], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert "reads 2" in again.stdout  # the first of three chunks was kept
+    assert "reads 2" in again.stdout  # the first of three batches was kept
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["facts"]["Texts"] == str(len(MANY))

@@ -13,14 +13,14 @@ SOURCE = Path(__file__).parent.parent / "src" / "answerspace"
 # A room (folder) or a single module by its first name; imports count wherever they stand, in functions too.
 FLOORS = (
     {"errors", "answers"},
-    {"prompts", "protocols", "similarity", "batches", "settings", "results", "progress", "stop_words"},
+    {"prompts", "protocols", "similarity", "batches", "settings", "results", "progress", "stop_words", "disk_arrays"},
     {"engines", "aggregation", "answer_filter", "head_words"},
     {"backbones"},
-    {"loading"},
+    {"loading", "reading_file", "vector_cache"},
     {"embedder"},
-    {"clustering", "projection", "tables", "answer_store", "spoken_answers"},
+    {"clustering", "projection", "tables", "table_stream", "source_texts", "answer_store", "spoken_answers"},
     {"report", "corpus_clustering", "explanation", "evaluation", "training", "instructions"},
-    {"analysis", "vector_file", "output_folder"},
+    {"analysis", "corpus_reading", "vector_file", "output_folder"},
     {"cli"},
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS, 1) for room in rooms}

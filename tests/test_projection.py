@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from answerspace.projection import PILE, align, project, project_all
+from answerspace.projection import PILE, align, project
 
 
 def groups(n, dimension=16, seed=0):
@@ -57,11 +57,3 @@ def test_alignment_undoes_a_turn_and_a_mirror():
     turn = np.array([[0.6, 0.8], [0.8, -0.6]], np.float32)
     np.testing.assert_allclose(align(reference @ turn, reference), reference, atol=1e-5)
     assert align(reference[:0], reference[:0]).shape == (0, 2)
-
-
-def test_maps_of_one_corpus_are_aligned_to_the_first():
-    vectors, _ = groups(30)
-    first, second = project_all([vectors, vectors[:, ::-1]])
-    np.testing.assert_array_equal(first, project(vectors))
-    np.testing.assert_allclose(second, align(second, first), atol=1e-5)
-    assert project_all([]) == []

@@ -17,33 +17,9 @@ from answerspace.embedder import Embedder
 from answerspace.errors import InputError
 from answerspace.output_folder import OutputFolder
 from answerspace.results import CorpusResult
-from answerspace.tables import column_texts, read_table, text_column
+from answerspace.source_texts import Source, read_texts
 
 DEFAULT_OUTPUT = "answerspace-report"
-
-
-@dataclass(frozen=True)
-class FileTexts:
-    """What is read from a file: the texts that are there, their row numbers, and the whole frame."""
-
-    texts: list[str]
-    rows: list[int]
-    frame: Any  # polars.DataFrame
-    name: str
-    notes: list[str]
-    gold: list[str] | None = None
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where the texts come from; the fields are those of ``tables.read_table`` and two columns."""
-
-    file: str
-    column: str | None = None
-    labels: str | None = None
-    format: str | None = None
-    encoding: str | None = None
-    limit: int | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +76,7 @@ def analyse_file(
         options=chosen,
         gold=found.gold,
         store=folder.store(),
+        reading=source.reading,
         title=title or found.name,
         facts=facts | ({"Notes": " ".join(notes)} if notes else {}),
         show_progress=show_progress,
@@ -107,31 +84,22 @@ def analyse_file(
     return Analysis(result, folder.write(result, found.frame, found.rows, notes), folder.path, notes)
 
 
-def read_texts(source: Source) -> FileTexts:
-    """Read a file's texts and, when asked for, their gold labels. InputError when no cell holds a text."""
-    table = read_table(source.file, format=source.format, encoding=source.encoding, limit=source.limit)
-    column = text_column(table, source.column)
-    cells, notes = column_texts(table.frame, column)
-    rows = [row for row, text in enumerate(cells) if text]
-    if not rows:
-        raise InputError(
-            f"Column {column!r} of {table.name} must hold at least one text. Got {len(cells):,} empty cells; "
-            f"choose another --column of: {', '.join(table.frame.columns)}."
-        )
-    gold = None
-    if source.labels is not None:
-        labels, _ = column_texts(table.frame, text_column(table, source.labels))
-        gold = [labels[row] for row in rows]
-        if not any(gold):
-            raise InputError(f"Column {source.labels!r} of {table.name} must hold a label. Got only empty cells.")
-    return FileTexts([cells[row] for row in rows], rows, table.frame, table.name, table.notes + notes, gold)
-
-
 def truncation_notes(embedder: Embedder, texts: Sequence[str]) -> list[str]:
-    """A sentence when texts are longer than the model reads. A word takes at least one token."""
+    """A sentence when texts are longer than the model reads."""
+    return cut_notes(embedder, count_cut(embedder, texts))
+
+
+def count_cut(embedder: Embedder, texts: Sequence[str]) -> int:
+    """How many texts are longer than the model reads. A word takes at least one token."""
     longest = embedder.backbone.max_length
-    cut = sum(len(text) > longest and len(text.split()) > longest for text in texts)
+    return sum(len(text) > longest and len(text.split()) > longest for text in texts)
+
+
+def cut_notes(embedder: Embedder, cut: int) -> list[str]:
+    """The sentence that says so."""
     if not cut:
         return []
     who = "1 text is" if cut == 1 else f"{cut:,} texts are"
-    return [f"{who} longer than the {longest:,} tokens that the model reads; the rest is left out."]
+    return [
+        f"{who} longer than the {embedder.backbone.max_length:,} tokens that the model reads; the rest is left out."
+    ]

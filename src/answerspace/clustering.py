@@ -22,6 +22,7 @@ from sklearn.metrics import (
 )
 
 from answerspace.answers import Array
+from answerspace.disk_arrays import distinct_rows, pieces, room_for
 from answerspace.errors import InputError
 from answerspace.similarity import unit_rows
 
@@ -49,14 +50,22 @@ def clustering_space(vectors: Array, *, centre: bool = True) -> Array:
     All answers to one question share a large common part; without it the cosine between two of them says how they
     differ. The last step matters: k-means does not notice a shift on its own. Identical rows stay as they are.
     """
-    rows = unit_rows(np.asarray(vectors, np.float32))
+    rows = room_for(vectors.shape)
+    total = np.zeros(vectors.shape[1])
+    for piece in pieces(len(rows)):
+        rows[piece] = unit_rows(np.asarray(vectors[piece], np.float32))
+        total += rows[piece].sum(0, dtype=np.float64)
     if not centre or len(rows) == 0:
         return rows
-    shifted = rows - rows.mean(0, dtype=np.float64).astype(np.float32)
-    lengths = np.linalg.norm(shifted, axis=1, keepdims=True)
-    if lengths.max() < 1e-4:  # one answer for all: what is left is rounding
+    mean = (total / len(rows)).astype(np.float32)
+    longest = max(float(np.linalg.norm(rows[piece] - mean, axis=1).max()) for piece in pieces(len(rows)))
+    if longest < 1e-4:  # one answer for all: what is left is rounding
         return rows
-    return np.asarray(np.where(lengths > 1e-4, unit_rows(shifted), 0), np.float32)
+    for piece in pieces(len(rows)):
+        shifted = rows[piece] - mean
+        lengths = np.linalg.norm(shifted, axis=1, keepdims=True)
+        rows[piece] = np.where(lengths > 1e-4, unit_rows(shifted), 0)
+    return rows
 
 
 def cluster_vectors(
@@ -112,7 +121,12 @@ def by_size(labels: npt.NDArray[Any]) -> Labels:
 def cluster_means(vectors: Array, labels: Labels) -> Array:
     """(K, d) mean vector of each cluster 0..K-1, without the noise."""
     count = int(labels.max(initial=-1)) + 1
-    return np.array([vectors[labels == k].mean(0) for k in range(count)], np.float32).reshape(count, vectors.shape[1])
+    sums = np.zeros((count, vectors.shape[1]))
+    for piece in pieces(len(vectors)):
+        members = labels[piece] == np.arange(count)[:, None]  # (K, rows)
+        sums += members.astype(np.float64) @ vectors[piece]
+    sizes = np.bincount(labels[labels >= 0], minlength=count)
+    return np.asarray(sums / np.maximum(sizes, 1)[:, None], np.float32)
 
 
 def agreement_scores(labels: Labels, gold: Sequence[str]) -> dict[str, float]:
@@ -199,7 +213,7 @@ def _judge(sample: Array, answers: list[str] | None) -> tuple[Callable[[Labels],
 
 
 def _count_distinct(vectors: Array) -> int:
-    return len({row.tobytes() for row in vectors})  # np.unique over rows sorts them, which takes seconds
+    return len(distinct_rows(vectors)[0])
 
 
 def _hdbscan(

@@ -1,15 +1,17 @@
 """The clustering of a corpus under several questions: texts in, a CorpusResult out.
 
-    texts -> distinct texts -> vectors and answers (kept on disk) -> space -> clusters -> explanation
-                                                                          -> positions
+    texts or a reading of them -> vectors and answers (kept on disk) -> space -> clusters -> explanation
+                                                                              -> positions
 
-Equal texts are answered once. Knows no files but the answer store it is given.
+Equal texts are answered once; one question's vectors are looked at after the other's. Knows no files but the answer
+store and the reading it is given.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -17,10 +19,11 @@ import numpy as np
 from answerspace.answer_store import AnswerStore
 from answerspace.answers import Array
 from answerspace.clustering import agreement_scores, cluster_vectors, clustering_space
-from answerspace.embedder import DEFAULT_BATCH, Asked, Embedder, checked_question
+from answerspace.disk_arrays import let_go
+from answerspace.embedder import DEFAULT_BATCH, Asked, Embedder, Reading, checked_question
 from answerspace.errors import InputError
 from answerspace.explanation import explain
-from answerspace.projection import project_all
+from answerspace.projection import align, project
 from answerspace.results import CorpusResult, QuestionResult
 
 
@@ -47,6 +50,7 @@ def cluster_corpus(
     options: ClusterOptions | None = None,
     gold: Sequence[str] | None = None,
     store: AnswerStore | None = None,
+    reading: str | Path | None = None,
     title: str = "Corpus",
     facts: Mapping[str, str] | None = None,
     show_progress: bool = False,
@@ -54,26 +58,32 @@ def cluster_corpus(
     """Cluster n texts under each question and explain, score and place the clusters.
 
     ``gold`` has one label per text, "" where there is none. With a ``store`` on disk an interrupted call resumes
-    where it stopped and further questions only cost themselves.
+    where it stopped and further questions only cost themselves. ``reading`` is the path of a reading of these texts:
+    then it is asked, and the texts are not read again.
     """
     chosen = options or ClusterOptions()
     asked_for = checked_questions(questions)
     if not texts:
         raise InputError("There must be at least one text to cluster. Got none.")
-    distinct = list(dict.fromkeys(texts))
-    place = {text: i for i, text in enumerate(distinct)}
-    rows = np.array([place[text] for text in texts], np.intp)
-    answered = (store or AnswerStore(None)).answers(
-        embedder, distinct, asked_for, batch_size=chosen.batch_size, show_progress=show_progress
-    )
-    asked = [Asked(one.instruction, one.vectors[rows], [one.answers[i] for i in rows]) for one in answered]
-    spaces = [clustering_space(one.vectors, centre=chosen.centre) for one in asked]
-    maps = project_all(spaces, seed=chosen.seed)
-    results = [
-        _question_result(embedder, texts, one, space, positions, chosen, gold)
-        for one, space, positions in zip(asked, spaces, maps, strict=True)
-    ]
-    counts = {"Texts": f"{len(texts):,}", "Distinct texts": f"{len(distinct):,}"}
+    keeping = (store or AnswerStore(None)).cached(embedder)
+    if reading is None:
+        asked = keeping.ask_and_answer(
+            texts, asked_for, normalize=False, batch_size=chosen.batch_size, show_progress=show_progress
+        )
+    else:
+        asked = _asked_rows(keeping.open_reading(reading), texts, asked_for, show_progress)
+    results: list[QuestionResult] = []
+    first: Array | None = None
+    for one in asked:
+        space = clustering_space(one.vectors, centre=chosen.centre)
+        let_go(one.vectors)
+        positions = project(space, seed=chosen.seed)
+        if first is None:
+            first = positions
+        else:
+            positions = align(positions, first)  # so that the eye can follow a text from map to map
+        results.append(_question_result(embedder, texts, one, space, positions, chosen, gold))
+    counts = {"Texts": f"{len(texts):,}", "Distinct texts": f"{len(set(texts)):,}"}
     labels = None if gold is None else list(gold)
     return CorpusResult(title, list(texts), results, {**counts, **(facts or {})}, labels)
 
@@ -87,6 +97,17 @@ def checked_questions(questions: Sequence[str]) -> list[str]:
         if question in stripped[:i]:
             raise InputError(f"Every question must be asked once. Got {question!r} twice.")
     return stripped
+
+
+def _asked_rows(reading: Reading, texts: Sequence[str], questions: Sequence[str], show_progress: bool) -> list[Asked]:
+    """The answers of a reading's rows that hold a text."""
+    rows = np.flatnonzero(reading.places >= 0)
+    if len(rows) != len(texts):
+        raise InputError(f"A reading must be one of these texts. Got {len(texts):,} texts and {len(rows):,} in it.")
+    asked = reading.ask_and_answer(questions, normalize=False, show_progress=show_progress)
+    if len(rows) == len(reading):
+        return asked
+    return [Asked(one.instruction, one.vectors[rows], [one.answers[i] for i in rows]) for one in asked]
 
 
 def _question_result(

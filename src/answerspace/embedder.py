@@ -7,18 +7,23 @@ order of the input never matters. It does not know what the vectors are used for
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, TypeVar, cast
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 import numpy as np
 
 from answerspace.aggregation import Aggregation, Reencode, needs_prompt_states, resolve_aggregation
 from answerspace.answer_filter import AnswerFilter
-from answerspace.answers import Answered, Array, Asking, Sampling
-from answerspace.batches import Gather, batches_by_length, distinct
+from answerspace.answers import Answered, Array, Asking, Mask, Sampling
+from answerspace.batches import Gather, batches_by_length, distinct, grouped_batches
+from answerspace.disk_arrays import pieces
 from answerspace.errors import InputError
 from answerspace.protocols import Backbone
+from answerspace.reading_file import ReadingFile, save_reading
 from answerspace.settings import Settings as Settings
+from answerspace.vector_cache import VectorCache, scope_of
 
 T = TypeVar("T")
 DEFAULT_BATCH = 32
@@ -42,20 +47,36 @@ class _Plan:
     answer_filter: AnswerFilter | None
     normalize: bool
 
+    def scope(self, fingerprint: str, question: str) -> bytes | None:
+        """The scope in a cache of what is asked so; None where a function that is not ours has a say in it."""
+        if self.reencode is not None or not self.aggregate.__module__.startswith("answerspace."):
+            return None
+        asked = (self.aggregate.__module__, self.aggregate.__qualname__, repr(self.asking), repr(self.answer_filter))
+        return scope_of(fingerprint, *asked, question)
+
 
 class Embedder:
     """Embeds texts by the answer they would give to an instruction (InBedder, arXiv 2402.09642).
 
     ``Embedder.load()`` is the usual way in; the constructor takes any object that follows ``protocols.Backbone``.
+    With a ``cache`` vectors and answers are kept between calls and processes (re-encoded ones, those of an aggregation
+    of your own and those of paired questions are not); what is cached costs a look-up and no pass of the model.
     """
 
-    def __init__(self, backbone: Backbone, settings: Settings | None = None) -> None:
+    def __init__(
+        self, backbone: Backbone, settings: Settings | None = None, *, cache: VectorCache | None = None
+    ) -> None:
         self.backbone = backbone
         self.settings = settings or Settings()
+        self.cache = cache
 
     @classmethod
-    def load(cls, name_or_path: str | None = None, **options: Any) -> Embedder:
+    def load(
+        cls, name_or_path: str | None = None, *, cache: VectorCache | str | Path | None = None, **options: Any
+    ) -> Embedder:
         """The bundled model (no argument), a folder written by ``save``, a preset, or any hub id or model folder.
+
+        ``cache`` is a VectorCache or the path of one, made if need be.
 
         ``options`` are the fields of ``answerspace.loading.LoadOptions``: ``device``, ``dtype``, ``template``,
         ``truncation``, ``max_length``, ``masks``, ``revision``, ``convention``, ``engine``, ...
@@ -64,7 +85,7 @@ class Embedder:
         from answerspace.loading import load_backbone
 
         backbone, settings = load_backbone(name_or_path, **options)
-        return cls(backbone, settings)
+        return cls(backbone, settings, cache=VectorCache(cache) if isinstance(cache, str | Path) else cache)
 
     @property
     def dimension(self) -> int:
@@ -79,7 +100,16 @@ class Embedder:
         parts = []
         for batch in _progress(batches, "reading", show_progress):
             parts.append((batch, self.backbone.read([unique[i] for i in batch])))
-        return Reading(self, rows, inverse, parts)
+        return Reading(self, unique, inverse, _HeldParts(parts))
+
+    def open_reading(self, path: str | Path) -> Reading:
+        """A reading on disk, written by ``Reading.save`` or ``answerspace read``, to be asked as any other.
+
+        Its states are mapped while they are used. Raises InputError for another model's reading, and for one that is
+        unfinished or damaged.
+        """
+        file = ReadingFile(path, self.backbone)
+        return Reading(self, file.distinct, file.inverse, file)
 
     def encode(
         self,
@@ -213,11 +243,19 @@ class Embedder:
         self, rows: list[str], questions: list[str], plan: _Plan, batch_size: int, show_progress: bool
     ) -> list[Asked]:
         unique, inverse = distinct(rows)
-        gathered = [Gather(len(unique)) for _ in questions]
-        for batch in _progress(batches_by_length(unique, batch_size), "texts", show_progress):
-            read = self.backbone.read([unique[i] for i in batch])
-            for question, gather in zip(questions, gathered, strict=True):
-                gather.put(batch, *self._ask_batch(read, [question] * len(batch), plan))
+        gathered = [Gather(len(unique), self._folder) for _ in questions]
+        lacking = [
+            self._look_up(unique, question, plan, gather, self.backbone.fingerprint)
+            for question, gather in zip(questions, gathered, strict=True)
+        ]
+        with self._flushing():
+            for batch, wanted in _progress(grouped_batches(unique, lacking, batch_size), "texts", show_progress):
+                texts = [unique[i] for i in batch]
+                read = self.backbone.read(texts)
+                for place in wanted:
+                    made = self._ask_batch(read, [questions[place]] * len(batch), plan)
+                    self._keep(texts, questions[place], plan, *made, self.backbone.fingerprint)
+                    gathered[place].put(batch, *made)
         return [
             Asked(question, *gather.result(inverse, self.dimension, plan.normalize))
             for question, gather in zip(questions, gathered, strict=True)
@@ -246,6 +284,48 @@ class Embedder:
             gather.put(batch, embed(self.backbone.read([unique[i] for i in batch])), [""] * len(batch))
         return gather.result(inverse, self.dimension, normalize)[0]
 
+    @contextmanager
+    def _flushing(self) -> Iterator[None]:
+        """What the block computes is in the cache's file when it ends, well or not."""
+        try:
+            yield
+        finally:
+            if self.cache is not None:
+                self.cache.flush()
+
+    @property
+    def _folder(self) -> Path | None:
+        """Where vectors that are too many for the memory lie while they are used: beside the cache."""
+        return None if self.cache is None else self.cache.path.parent
+
+    def _look_up(self, texts: Sequence[str], question: str, plan: _Plan, gather: Gather, fingerprint: str) -> Mask:
+        """Gather what the cache knows of n texts; the mask (n,) of the rows that it lacks."""
+        scope = None if self.cache is None else plan.scope(fingerprint, question)
+        lacking = np.ones(len(texts), bool)
+        if self.cache is None or scope is None:
+            return lacking
+        for piece in pieces(len(texts)):
+            known = self.cache.get(scope, texts[piece])
+            lacking[piece] = ~known.found
+            gather.put((np.flatnonzero(known.found) + piece.start).tolist(), known.vectors, known.answers)
+        return lacking
+
+    def _known(
+        self, texts: Sequence[str], question: str, plan: _Plan, fingerprint: str
+    ) -> tuple[Array, list[str]] | None:
+        """Vectors and answers of a batch, if the cache knows all of it."""
+        gather = Gather(len(texts))
+        if self._look_up(texts, question, plan, gather, fingerprint).any():
+            return None
+        return gather.result(np.arange(len(texts)), self.dimension, False)
+
+    def _keep(
+        self, texts: Sequence[str], question: str, plan: _Plan, vectors: Array, answers: list[str], fingerprint: str
+    ) -> None:
+        scope = None if self.cache is None else plan.scope(fingerprint, question)
+        if self.cache is not None and scope is not None:
+            self.cache.put(scope, texts, vectors, answers)
+
     def _ask_batch(self, read: Any, questions: list[str], plan: _Plan) -> tuple[Array, list[str]]:
         if plan.reencode is not None:
             return self._ask_reencoded(read, questions, plan, plan.reencode)
@@ -266,19 +346,69 @@ class Embedder:
         return reencode.mean(answers), answers[0]
 
 
-class Reading:
-    """What ``Embedder.read`` keeps of n texts. Every question asked of it skips the reading."""
+class _Parts(Protocol):
+    """The batches of a reading: in memory, or on disk."""
 
-    def __init__(
-        self, embedder: Embedder, texts: list[str], inverse: np.ndarray, parts: list[tuple[list[int], Any]]
-    ) -> None:
-        self.texts = texts
-        self._embedder = embedder
-        self._inverse = inverse
-        self._parts = parts
+    fingerprint: str | None  # of what the states are, where they are not to the last bit the model's own
+
+    def __len__(self) -> int: ...
+
+    def parts(self) -> Iterator[tuple[list[int], Callable[[], Any]]]:
+        """(numbers of the distinct texts, what gives the batch that was read of them) of each batch."""
+        ...
+
+
+class _HeldParts:
+    """Batches in memory."""
+
+    fingerprint = None
+
+    def __init__(self, held: list[tuple[list[int], Any]]) -> None:
+        self._held = held
 
     def __len__(self) -> int:
-        return len(self.texts)
+        return len(self._held)
+
+    def parts(self) -> Iterator[tuple[list[int], Callable[[], Any]]]:
+        for batch, read in self._held:
+            yield batch, lambda read=read: read  # type: ignore[misc]
+
+
+class Reading:
+    """What was read of n texts, in memory or on disk. Every question asked of it skips the reading.
+
+    ``distinct`` are its distinct texts; ``places`` (n,) says which of them row i is, -1 for a row of a file that
+    holds no text (it gets a zero vector and an empty answer).
+    """
+
+    def __init__(self, embedder: Embedder, distinct: Sequence[str], places: np.ndarray, parts: _Parts) -> None:
+        self.distinct = distinct
+        self.places = places
+        self._embedder = embedder
+        self._parts = parts
+
+    @classmethod
+    def open(cls, path: str | Path, embedder: Embedder) -> Reading:
+        """The same as ``embedder.open_reading(path)``."""
+        return embedder.open_reading(path)
+
+    @property
+    def texts(self) -> list[str]:
+        """The n texts, "" for a row without one."""
+        distinct = list(self.distinct)
+        return ["" if i < 0 else distinct[i] for i in self.places.tolist()]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def save(self, path: str | Path, name: str = "texts") -> None:
+        """Write the reading to a folder, or add it to the reading that is there, with states of 8 bits.
+
+        A causal model's reading is exact in memory and rounded on disk (docs/guide.md says what that costs).
+        Backbones that attend both ways have no states; their file holds the texts.
+        """
+        batches = (([self.distinct[i] for i in batch], load()) for batch, load in self._parts.parts())
+        save_reading(path, self._embedder.backbone, self.texts, batches, name)
 
     def ask(
         self,
@@ -295,8 +425,24 @@ class Reading:
         embedder = self._embedder
         plan = embedder._plan(aggregation, layer, normalize, answer_filter, answer_tokens, words=False)
         questions = [instruction] if isinstance(instruction, str) else list(instruction)
-        asked = [self._run(checked_question(q), plan, show_progress).vectors for q in questions]
-        return asked[0] if isinstance(instruction, str) else _stack(asked, len(self), embedder.dimension)
+        asked = self._run([checked_question(q) for q in questions], plan, show_progress)
+        vectors = [one.vectors for one in asked]
+        return vectors[0] if isinstance(instruction, str) else _stack(vectors, len(self), embedder.dimension)
+
+    def ask_and_answer(
+        self,
+        instructions: Sequence[str],
+        *,
+        aggregation: Aggregation | None = None,
+        layer: int | None = None,
+        normalize: bool | None = None,
+        answer_filter: AnswerFilter | None = None,
+        answer_tokens: int | None = None,
+        show_progress: bool = False,
+    ) -> list[Asked]:
+        """Vectors and answers in words, one Asked per instruction; each batch is taken from the disk once."""
+        plan = self._embedder._plan(aggregation, layer, normalize, answer_filter, answer_tokens, words=True)
+        return self._run([checked_question(q) for q in instructions], plan, show_progress)
 
     def answer(
         self,
@@ -313,13 +459,30 @@ class Reading:
             reencode=None,
         )
         plan = replace(plan, asking=replace(plan.asking, sampling=sampling))
-        return self._run(checked_question(instruction), plan, show_progress).answers
+        return self._run([checked_question(instruction)], plan, show_progress)[0].answers
 
-    def _run(self, question: str, plan: _Plan, show_progress: bool) -> Asked:
-        gather = Gather(1 + max((max(batch) for batch, _ in self._parts), default=-1))
-        for batch, read in _progress(self._parts, "asking", show_progress):
-            gather.put(batch, *self._embedder._ask_batch(read, [question] * len(batch), plan))
-        return Asked(question, *gather.result(self._inverse, self._embedder.dimension, plan.normalize))
+    def _run(self, questions: list[str], plan: _Plan, show_progress: bool) -> list[Asked]:
+        embedder = self._embedder
+        fingerprint = self._parts.fingerprint or embedder.backbone.fingerprint
+        gathered = [Gather(len(self.distinct), embedder._folder) for _ in questions]
+        parts = self._parts.parts()
+        with embedder._flushing():
+            for batch, load in _tracked(parts, "asking", len(self._parts)) if show_progress else parts:
+                texts = [] if embedder.cache is None else [self.distinct[i] for i in batch]
+                read = None
+                for question, gather in zip(questions, gathered, strict=True):
+                    known = None if embedder.cache is None else embedder._known(texts, question, plan, fingerprint)
+                    if known is not None:
+                        gather.put(batch, *known)
+                        continue
+                    read = load() if read is None else read
+                    made = embedder._ask_batch(read, [question] * len(batch), plan)
+                    embedder._keep(texts, question, plan, *made, fingerprint)
+                    gather.put(batch, *made)
+        return [
+            Asked(question, *gather.result(self.places, embedder.dimension, plan.normalize))
+            for question, gather in zip(questions, gathered, strict=True)
+        ]
 
 
 # --- checks and small steps --------------------------------------------------------------------------------------
@@ -368,10 +531,10 @@ def _no_vector(answered: Answered) -> Array:
 
 
 def _progress(items: Sequence[T], what: str, show: bool) -> Iterable[T]:
-    return _tracked(items, what) if show else items
+    return _tracked(items, what, len(items)) if show else items
 
 
-def _tracked(items: Sequence[T], what: str) -> Iterator[T]:
+def _tracked(items: Iterable[T], what: str, total: int) -> Iterator[T]:
     from answerspace.progress import track
 
-    return track(items, what)
+    return track(items, what, total)

@@ -16,6 +16,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from answerspace.answers import Array
 from answerspace.clustering import NOISE, Clustering, Labels, cluster_means
+from answerspace.disk_arrays import pieces
 from answerspace.results import Cluster
 
 TOP_WORDS = 20
@@ -82,7 +83,10 @@ def typical_rows(
 ) -> list[int]:
     """The members with the highest cosine to the centre, most typical first, no text twice; ties by row."""
     rows = np.flatnonzero(members)
-    nearness = np.round(space[rows] @ centre, 6)  # equal vectors tie, whatever the last bit says
+    parts = [space[rows[piece]] @ centre for piece in pieces(len(rows))]
+    nearness = np.round(
+        np.concatenate(parts) if parts else np.zeros(0), 6
+    )  # equal vectors tie, whatever the last bit says
     ordered = rows[np.argsort(-nearness, kind="stable")]
     first: dict[str, int] = {}
     for row in ordered:
@@ -109,7 +113,12 @@ def _decoded(states: Array | None, labels: Labels, decode: Decode | None) -> lis
     count = int(labels.max(initial=-1)) + 1
     if decode is None or states is None or count < 2:  # one cluster does not differ from the corpus
         return [[] for _ in range(count)]
-    return [list(words) for words in decode(cluster_means(states, labels), states.mean(0))]
+    return [list(words) for words in decode(cluster_means(states, labels), _mean(states))]
+
+
+def _mean(states: Array) -> Array:
+    total = sum(states[piece].sum(0, dtype=np.float64) for piece in pieces(len(states)))
+    return np.asarray(total / len(states), np.float32)
 
 
 def _noise(labels: Labels, gold: Sequence[str] | None) -> list[Cluster]:

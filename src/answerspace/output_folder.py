@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from answerspace.tables import write_csv, write_parquet
 
 WORK = ".work"
 WORDS_PER_ROW = 5
+DRAWN = 20_000  # texts in the report of a larger corpus
 MADE_BY = "answerspace"  # the key in summary.json by which a folder is known as ours
 
 
@@ -64,7 +66,7 @@ class OutputFolder:
         with put_in_place(self.path / "clusters.csv") as part:
             write_csv(table, part)
         with put_in_place(self.path / "report.html") as part:
-            write_report(result, part)
+            write_report(drawn(result), part)
         with put_in_place(self.path / "summary.json") as part:
             part.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
         return content
@@ -76,6 +78,33 @@ class OutputFolder:
             return MADE_BY in json.loads((self.path / "summary.json").read_text(encoding="utf-8"))
         except (OSError, ValueError, TypeError):
             return False
+
+
+def drawn(result: CorpusResult, most: int = DRAWN, seed: int = 0) -> CorpusResult:
+    """The result as the report shows it: up to about ``most`` texts, drawn at random beside the typical ones.
+
+    Sizes, words and scores stay those of the whole; a page with a million texts would open in no browser.
+    """
+    n = len(result.texts)
+    if n <= most:
+        return result
+    typical = {row for question in result.questions for cluster in question.clusters for row in cluster.typical}
+    some = np.random.default_rng(seed).choice(n, most, replace=False)
+    rows = np.union1d(some, sorted(typical)).astype(np.int64)
+    place = {row: i for i, row in enumerate(rows.tolist())}
+    questions = [
+        replace(
+            question,
+            labels=question.labels[rows],
+            positions=question.positions[rows],
+            answers=[question.answers[row] for row in rows],
+            clusters=[replace(one, typical=[place[row] for row in one.typical]) for one in question.clusters],
+        )
+        for question in result.questions
+    ]
+    facts = {**result.facts, "Drawn here": f"{len(rows):,} of the texts, at random"}
+    gold = None if result.gold is None else [result.gold[row] for row in rows]
+    return CorpusResult(result.title, [result.texts[row] for row in rows], questions, facts, gold)
 
 
 def clusters_frame(frame: pl.DataFrame, result: CorpusResult, rows: Sequence[int]) -> pl.DataFrame:

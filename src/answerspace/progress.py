@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager
 from typing import TypeVar
 
 from rich.console import Console
@@ -28,10 +29,18 @@ def bar() -> Progress:
     return Progress(*columns, console=Console(file=sys.stderr))
 
 
-def track(items: Sequence[T], what: str) -> Iterator[T]:
-    """Yield the items while a bar shows the count, the rate and the time left."""
+def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
+    """Yield the items while a bar shows the count, the rate and the time left; ``total`` where they have no length."""
     with bar() as progress:
-        task = progress.add_task(what, total=len(items))
+        task = progress.add_task(what, total=len(items) if total is None and isinstance(items, Sized) else total)
         for item in items:
             yield item
             progress.advance(task)
+
+
+@contextmanager
+def advancing(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """A bar that is moved by hand: call with how many more are done. ``total`` None where nobody knows it."""
+    with bar() as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda count: progress.advance(task, count)

@@ -7,7 +7,6 @@ follow a text.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
 from answerspace.answers import Array
+from answerspace.disk_arrays import distinct_rows
 from answerspace.similarity import unit_rows
 
 Plane = npt.NDArray[np.floating[Any]]  # (n, 2)
@@ -32,9 +32,8 @@ def project(vectors: Array, *, seed: int = 0, landmarks: int = LANDMARKS) -> npt
 
     Equal vectors lie in a tight spiral around one place, so that their number can be seen.
     """
-    rows = unit_rows(np.asarray(vectors, np.float32))
-    distinct, inverse = _distinct_rows(rows)
-    positions = _placed(distinct, seed, landmarks) if len(distinct) else np.zeros((0, 2))
+    first, inverse = distinct_rows(np.asarray(vectors, np.float32))
+    positions = _placed(vectors, first, seed, landmarks) if len(first) else np.zeros((0, 2))
     return np.asarray(_normalised(positions)[inverse] + _piles(inverse), np.float32)
 
 
@@ -50,25 +49,25 @@ def align(positions: Array, reference: Array) -> npt.NDArray[np.float32]:
     return np.asarray(centred @ (left @ right) + reference.mean(0), np.float32)
 
 
-def project_all(spaces: Sequence[Array], *, seed: int = 0) -> list[npt.NDArray[np.float32]]:
-    """One map per (n, d) array of vectors of the same n texts, each aligned to the first."""
-    maps = [project(space, seed=seed) for space in spaces]
-    return [maps[0], *(align(one, maps[0]) for one in maps[1:])] if maps else []
-
-
-def _placed(distinct: Array, seed: int, most: int) -> Plane:
-    """Positions of m distinct unit rows."""
-    m = len(distinct)
+def _placed(vectors: Array, first: npt.NDArray[np.intp], seed: int, most: int) -> Plane:
+    """Positions of the m distinct rows of (n, d) vectors that stand at ``first``."""
+    m = len(first)
     if m < TSNE_FROM:
-        return _principal(distinct)
+        return _principal(_unit(vectors, first))
     if m <= most:
-        return _tsne(distinct, seed)
+        return _tsne(_unit(vectors, first), seed)
     chosen = np.sort(np.random.default_rng(seed).choice(m, most, replace=False))
-    landmarks = distinct[chosen]
+    landmarks = _unit(vectors, first[chosen])
     places = _tsne(landmarks, seed)
-    positions = _beside(distinct, landmarks, places)
+    positions = np.zeros((m, 2), places.dtype)
+    for at in range(0, m, 4096):
+        positions[at : at + 4096] = _beside(_unit(vectors, first[at : at + 4096]), landmarks, places)
     positions[chosen] = places
     return positions
+
+
+def _unit(vectors: Array, places: npt.NDArray[np.intp]) -> Array:
+    return unit_rows(np.asarray(vectors[places], np.float32))
 
 
 def _tsne(rows: Array, seed: int) -> Plane:
@@ -85,15 +84,12 @@ def _beside(rows: Array, landmarks: Array, places: Plane) -> Plane:
 
     The steep weight keeps a point on its nearest island instead of in the sea between two.
     """
-    positions = np.zeros((len(rows), 2), places.dtype)
-    for at in range(0, len(rows), 4096):
-        part = rows[at : at + 4096]
-        squared = np.maximum(2 - 2 * part @ landmarks.T, 1e-6)
-        nearest = np.argpartition(squared, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
-        weights = np.take_along_axis(squared, nearest, axis=1) ** -2
-        weights /= weights.sum(1, keepdims=True)
-        positions[at : at + 4096] = (places[nearest] * weights[..., None]).sum(1)
-    return positions
+    squared = np.maximum(2 - 2 * rows @ landmarks.T, 1e-6)
+    nearest = np.argpartition(squared, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
+    weights = np.take_along_axis(squared, nearest, axis=1) ** -2
+    weights /= weights.sum(1, keepdims=True)
+    beside: Plane = (places[nearest] * weights[..., None]).sum(1)
+    return beside
 
 
 def _principal(rows: Array, dimensions: int = 2) -> Plane:
@@ -113,14 +109,6 @@ def _normalised(positions: Plane) -> Plane:
     centred: Plane = positions - positions.mean(0)
     radius = float(np.sqrt((centred**2).sum(1).mean()))
     return centred / radius if radius > 1e-9 else np.zeros_like(centred)
-
-
-def _distinct_rows(rows: Array) -> tuple[Array, npt.NDArray[np.intp]]:
-    """Distinct rows in order of first occurrence, and each row's place among them."""
-    places: dict[bytes, int] = {}
-    inverse = np.array([places.setdefault(row.tobytes(), len(places)) for row in rows], np.intp)
-    first = np.unique(inverse, return_index=True)[1] if len(rows) else np.zeros(0, np.intp)
-    return rows[first], inverse
 
 
 def _piles(inverse: npt.NDArray[np.intp]) -> Plane:

@@ -12,7 +12,8 @@ import io
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class _Rows:
+class Rows:
     """Cells by row before they are typed; ``bad`` are the line numbers that could not be read."""
 
     header: list[str]
@@ -69,32 +70,38 @@ class _Rows:
 
 
 def read_table(
-    source: str | Path, *, format: str | None = None, encoding: str | None = None, limit: int | None = None
+    source: str | Path,
+    *,
+    format: str | None = None,
+    encoding: str | None = None,
+    limit: int | None = None,
+    data: bytes | None = None,
 ) -> Table:
     """Read a CSV, TSV, JSON Lines, Parquet or plain-lines file; ``-`` is standard input.
 
     ``format`` is a key of FORMATS; None goes by the file's suffix, then by its content. ``encoding`` None means
     UTF-8, or what a byte-order mark says. ``limit`` keeps the first rows. Plain lines give one column, ``text``,
-    in which row i is line i. Raises InputError when there is no row to work on.
+    in which row i is line i. ``data`` is the content where it was read already. Raises InputError when there is no
+    row to work on.
     """
     name = "Standard input" if str(source) == "-" else Path(source).name
     if format is not None and format not in FORMATS:
         raise InputError(f"--format must be one of {', '.join(FORMATS)}. Got {format!r}.")
     if limit is not None and limit < 1:
         raise InputError(f"--limit must be at least 1. Got {limit}.")
-    data = _bytes(source, name)
+    data = _bytes(source, name) if data is None else data
     if not data.strip():
         raise InputError(f"{name} is empty: give a file with at least one text.")
-    chosen = format or SUFFIXES.get(Path(source).suffix.lower()) or _sniffed_format(data, name, encoding)
+    chosen = format or SUFFIXES.get(Path(source).suffix.lower()) or sniffed_format(data, name, encoding)
     if chosen == "parquet":
         frame, notes = _parquet(data, name), []
     else:
         rows = FORMATS[chosen](decoded(data, name, encoding))
-        notes = rows.notes + _bad_lines(rows, name, chosen)
+        notes = rows.notes + bad_lines(rows, name, chosen)
         if not rows.rows:
             why = notes[0] if rows.bad else f"{name} has a header but no rows."
             raise InputError(f"{why} There is nothing to read; check --format and --encoding.")
-        frame, mixed = _framed(rows)
+        frame, mixed = framed(rows)
         notes += mixed
     if frame.height == 0:
         raise InputError(f"{name} has no rows: give a file with at least one text.")
@@ -138,7 +145,7 @@ def _bytes(source: str | Path, name: str) -> bytes:
         raise InputError(f"{name} cannot be read ({error.strerror}).") from None
 
 
-def _sniffed_format(data: bytes, name: str, encoding: str | None) -> str:
+def sniffed_format(data: bytes, name: str, encoding: str | None) -> str:
     """The format that the first rows speak for; plain lines when nothing else does."""
     if data.startswith(b"PAR1"):
         return "parquet"
@@ -146,7 +153,7 @@ def _sniffed_format(data: bytes, name: str, encoding: str | None) -> str:
     lines = list(io.StringIO(text, newline=""))[:SAMPLE_ROWS]
     if _holds_objects(text, lines):
         return "jsonl"
-    delimiter = _delimiter(lines)
+    delimiter = delimiter_of(lines)
     header = next(csv.reader(lines[:1], delimiter=delimiter), [])
     looks_like_header = len(header) > 1 and all(0 < len(cell) <= 40 and cell[-1] not in ".!?" for cell in header)
     if not looks_like_header or len(set(header)) < len(header) or _agreement(lines, delimiter)[0] < 0.9:
@@ -173,27 +180,26 @@ def _parquet(data: bytes, name: str) -> pl.DataFrame:
         raise InputError(f"{name} is not a readable Parquet file: {str(error).splitlines()[0]}.") from None
 
 
-def _lines(text: str) -> _Rows:
+def _lines(text: str) -> Rows:
     lines = text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n")
-    return _Rows(["text"], [[line] for line in lines], [])
+    return Rows(["text"], [[line] for line in lines], [])
 
 
-def _csv(text: str) -> _Rows:
+def _csv(text: str) -> Rows:
     return _delimited(text, None)
 
 
-def _tsv(text: str) -> _Rows:
+def _tsv(text: str) -> Rows:
     return _delimited(text, "\t")
 
 
-def _delimited(text: str, delimiter: str | None) -> _Rows:
+def _delimited(text: str, delimiter: str | None) -> Rows:
     lines = list(io.StringIO(text, newline=""))
-    chosen = delimiter or _delimiter(lines[:SAMPLE_ROWS])
-    records = _records(lines, chosen)
+    chosen = delimiter or delimiter_of(lines[:SAMPLE_ROWS])
     bad: list[int] = []
     rows: list[list[Any]] = []
     header: list[str] | None = None
-    for line, cells in records:
+    for line, cells in records(lines, chosen):
         if cells is None:
             bad.append(line)
         elif header is None:
@@ -202,56 +208,83 @@ def _delimited(text: str, delimiter: str | None) -> _Rows:
             rows.append(cells)
         else:
             bad.append(line)
-    names, notes = _distinct_names(header or [])
-    return _Rows(names, rows, bad, notes)
+    names, notes = distinct_names(header or [])
+    return Rows(names, rows, bad, notes)
 
 
-def _records(lines: list[str], delimiter: str) -> Iterator[tuple[int, list[str] | None]]:
+def records(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str] | None]]:
     """(line number, cells) of each record; None where the quoting is broken.
 
     A broken record gives up its first line only and reading goes on at the next, so a quotation mark that is never
-    closed costs one row, not the rest of the file.
+    closed costs one row, not the rest of the file. Lines are taken as they are needed, and held for one record.
     """
     before = csv.field_size_limit(sys.maxsize)  # a cell may hold a whole book
     try:
-        at, restarts = 0, 0
-        while at < len(lines):
-            reader = csv.reader(lines[at:], delimiter=delimiter, strict=True)
-            first, broken = at, False
-            while True:
-                first = at + reader.line_num
-                try:
+        held, restarts = _HeldLines(lines), 0
+        while True:
+            reader = csv.reader(held, delimiter=delimiter, strict=True)
+            try:
+                while True:
+                    first = held.begin()
                     cells = next(reader)
-                except StopIteration:
-                    break
-                except csv.Error:
-                    broken = True
-                    break
-                if cells:  # a blank line is no record
-                    yield first + 1, cells
-            if not broken:
+                    if cells:  # a blank line is no record
+                        yield first + 1, cells
+            except StopIteration:
                 return
-            yield first + 1, None
+            except csv.Error:
+                yield first + 1, None
             restarts += 1
-            at = first + 1 if restarts < 1000 else max(first + 1, at + reader.line_num)  # bounds the re-reading
+            if restarts < 1000:  # bounds the re-reading
+                held.give_back()
     finally:
         csv.field_size_limit(before)
 
 
-def _delimiter(lines: list[str]) -> str:
+class _HeldLines:
+    """An iterator of lines that remembers those of the record at hand and can give all but the first back."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = iter(lines)
+        self._again: deque[str] = deque()
+        self._taken: list[str] = []
+        self._count = 0
+
+    def __iter__(self) -> _HeldLines:
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.popleft() if self._again else next(self._lines)
+        self._taken.append(line)
+        self._count += 1
+        return line
+
+    def begin(self) -> int:
+        """A record begins; returns how many lines stand before it."""
+        self._taken = []
+        return self._count
+
+    def give_back(self) -> None:
+        """Go back to the line behind the record's first."""
+        self._again.extendleft(reversed(self._taken[1:]))
+        self._count -= len(self._taken) - 1
+        self._taken = []
+
+
+def delimiter_of(lines: list[str]) -> str:
     """The delimiter under which the rows agree with the header; a comma when none splits the header."""
     return max(DELIMITERS, key=lambda delimiter: _agreement(lines, delimiter))
 
 
 def _agreement(lines: list[str], delimiter: str) -> tuple[float, int]:
     """(share of sampled rows with as many cells as the header, cells in the header); (0, 0) for one column."""
-    widths = [len(cells) for _, cells in _records(lines, delimiter) if cells]
+    widths = [len(cells) for _, cells in records(lines, delimiter) if cells]
     if not widths or widths[0] < 2:
         return 0.0, 0
     return sum(width == widths[0] for width in widths) / len(widths), widths[0]
 
 
-def _distinct_names(header: list[str]) -> tuple[list[str], list[str]]:
+def distinct_names(header: list[str]) -> tuple[list[str], list[str]]:
+    """The header with every name once, and a note for each that had to change."""
     names: list[str] = []
     notes = []
     for place, cell in enumerate(header, 1):
@@ -265,19 +298,20 @@ def _distinct_names(header: list[str]) -> tuple[list[str], list[str]]:
     return names, notes
 
 
-def _jsonl(text: str) -> _Rows:
+def _jsonl(text: str) -> Rows:
     """One JSON object per line, or one JSON array of objects."""
     bad, objects = [], []
-    for line, value in _json_values(text):
+    for line, value in json_values(text):
         if isinstance(value, dict):
             objects.append(value)
         else:
             bad.append(line)
     header = list(dict.fromkeys(key for one in objects for key in one))
-    return _Rows(header, [[one.get(key) for key in header] for one in objects], bad)
+    return Rows(header, [[one.get(key) for key in header] for one in objects], bad)
 
 
-def _json_values(text: str) -> Iterator[tuple[int, Any]]:
+def json_values(text: str) -> Iterator[tuple[int, Any]]:
+    """(line number, value) of each line, or place and value of each member of one array; None where it is no JSON."""
     if text.lstrip().startswith("["):
         try:
             yield from enumerate(json.loads(text), 1)
@@ -292,7 +326,7 @@ def _json_values(text: str) -> Iterator[tuple[int, Any]]:
                 yield number, None
 
 
-FORMATS: dict[str, Callable[[str], _Rows]] = {
+FORMATS: dict[str, Callable[[str], Rows]] = {
     "csv": _csv,
     "tsv": _tsv,
     "jsonl": _jsonl,
@@ -301,7 +335,8 @@ FORMATS: dict[str, Callable[[str], _Rows]] = {
 }
 
 
-def _bad_lines(rows: _Rows, name: str, format: str) -> list[str]:
+def bad_lines(rows: Rows, name: str, format: str) -> list[str]:
+    """A sentence that names the rows which could not be read."""
     if not rows.bad:
         return []
     count = len(rows.bad)
@@ -317,7 +352,8 @@ def _bad_lines(rows: _Rows, name: str, format: str) -> list[str]:
     return [sentence]
 
 
-def _framed(rows: _Rows) -> tuple[pl.DataFrame, list[str]]:
+def framed(rows: Rows) -> tuple[pl.DataFrame, list[str]]:
+    """The rows as a frame, and a note for each column that mixes kinds of values and was turned into text."""
     notes = []
     columns = {}
     for place, name in enumerate(rows.header):
@@ -360,16 +396,27 @@ def column_texts(frame: pl.DataFrame, column: str) -> tuple[list[str], list[str]
     Null, NaN, blank cells and the words NaN, null, <NA> and #N/A hold no text. Numbers, dates and truth values are
     turned into the text they print as, lists and records into JSON.
     """
+    texts, empty, strange = column_cells(frame, column)
+    return texts, cell_notes(column, empty, strange)
+
+
+def column_cells(frame: pl.DataFrame, column: str) -> tuple[list[str], int, int]:
+    """The texts as in ``column_texts``, how many cells hold none, and how many held something else than text."""
     cells = frame[column].to_list()
     texts = ["" if _is_missing(cell) else as_text(cell) for cell in cells]
-    notes = []
     empty = sum(not text for text in texts)
+    strange = sum(bool(text) and not isinstance(cell, str) for text, cell in zip(texts, cells, strict=True))
+    return texts, empty, strange
+
+
+def cell_notes(column: str, empty: int, strange: int) -> list[str]:
+    """A sentence for each kind of oddity."""
+    notes = []
     if empty:
         notes.append(f"{_cells(empty)} of column {column!r} without a text: kept in the output, not embedded.")
-    strange = sum(bool(text) and not isinstance(cell, str) for text, cell in zip(texts, cells, strict=True))
     if strange:
         notes.append(f"{_cells(strange)} of column {column!r} held numbers or other values: turned into text.")
-    return texts, notes
+    return notes
 
 
 def as_text(cell: Any) -> str:

@@ -18,7 +18,11 @@ def command(
         bool, typer.Option("--lines", help="Every line is a text of its own; one answer per line.")
     ] = False,
     words: Annotated[bool, typer.Option("--words", help="Also the words the model's head leans to.")] = False,
+    reading: Annotated[
+        str | None, typer.Option(help="Ask the texts of a reading instead of standard input; one answer per row.")
+    ] = None,
     model: shared.Model = None,
+    cache: shared.Cache = None,
     batch_size: shared.BatchSize = 32,
     encoding: shared.Encoding = None,
 ) -> None:
@@ -30,16 +34,22 @@ def command(
 
     answerspace ask "What is broken?" --lines < tickets.txt
 
+    answerspace ask "What is broken?" --reading tickets.reading
+
     The whole input is one text, however many lines it has; with --lines every line is one, and blank lines stay blank.
     """
-    from answerspace.spoken_answers import spoken_answers
+    from answerspace.spoken_answers import answers_of_reading, spoken_answers
     from answerspace.tables import decoded
 
+    load = shared.loader(ctx, model, cache)
+    if reading is not None:
+        with stoppable("Nothing was written."):
+            for answer in answers_of_reading(load, reading, question, words=words):
+                typer.echo(answer)
+        return
     if sys.stdin.isatty():
         say("Type or paste the text, then press Ctrl-D.")
     with stoppable("Nothing was written."):
         text = decoded(sys.stdin.buffer.read(), "Standard input", encoding)
-        for answer in spoken_answers(
-            lambda: ctx.obj(model), text, question, lines=lines, words=words, batch_size=batch_size
-        ):
+        for answer in spoken_answers(load, text, question, lines=lines, words=words, batch_size=batch_size):
             typer.echo(answer)

@@ -14,7 +14,7 @@ from answerspace.errors import InputError
 
 def command(
     ctx: typer.Context,
-    file: shared.File,
+    file: shared.FileOrReading,
     column: shared.Column = None,
     ask: shared.Ask = None,
     clusters: Annotated[str, typer.Option(metavar="K|auto", help="How many clusters per question.")] = "auto",
@@ -27,6 +27,7 @@ def command(
     centre: Annotated[bool, typer.Option(help="Take each question's mean vector out before clustering.")] = True,
     model: shared.Model = None,
     batch_size: shared.BatchSize = 32,
+    cache: shared.Cache = None,
     seed: Annotated[int, typer.Option(help="Of the clustering and the maps.")] = 0,
     limit: shared.Limit = None,
     encoding: shared.Encoding = None,
@@ -45,17 +46,20 @@ def command(
 
     answerspace cluster news.parquet --column body --ask "Where did it happen?" --labels place --output places
 
+    answerspace cluster reviews.reading --ask "How do they feel?"
+
     Writes report.html, clusters.csv, clusters.parquet and summary.json. An interrupted command goes on where it
     stopped when it is run again; a further --ask costs only itself.
     """
-    from answerspace.analysis import Source, analyse_file
+    from answerspace.analysis import analyse_file
     from answerspace.corpus_clustering import ClusterOptions
+    from answerspace.source_texts import Source
 
     with stoppable(f"What was computed is kept in {output}/.work; run the same command again to go on."):
         analysis = analyse_file(
             Source(file, column, labels, format, encoding, limit),
             ask or [],
-            load=lambda: ctx.obj(model),
+            load=shared.loader(ctx, model, cache),
             model=model,
             output=output,
             force=force,

@@ -28,8 +28,9 @@ def command(
 
     answerspace demo --output somewhere --open
     """
-    from answerspace.analysis import Source, analyse_file
+    from answerspace.analysis import analyse_file
     from answerspace.corpus_clustering import ClusterOptions
+    from answerspace.source_texts import Source
 
     reviews = Path(__file__).parent.parent / "demo" / "reviews.csv"
     with stoppable(f"What was computed is kept in {output}/.work; run the same command again to go on."):

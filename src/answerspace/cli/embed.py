@@ -12,13 +12,14 @@ from answerspace.cli.terminal import say, stoppable
 
 def command(
     ctx: typer.Context,
-    file: shared.File,
+    file: shared.FileOrReading,
     output: Annotated[str, typer.Option(help="Vectors as .npy, .parquet or .safetensors.")],
     column: shared.Column = None,
     ask: shared.Ask = None,
     normalize: Annotated[bool, typer.Option(help="Unit vectors, so that a dot product is a cosine.")] = True,
     model: shared.Model = None,
     batch_size: shared.BatchSize = 32,
+    cache: shared.Cache = None,
     limit: shared.Limit = None,
     encoding: shared.Encoding = None,
     format: shared.Format = None,
@@ -33,7 +34,7 @@ def command(
     .npy holds (n, d) for one question and (q, n, d) for several; .safetensors a tensor per question; .parquet the
     input columns and one more per question. Row i is row i of the file; a row without text is zero (in Parquet null).
     """
-    from answerspace.analysis import Source
+    from answerspace.source_texts import Source
     from answerspace.vector_file import embed_file
 
     with stoppable(f"What was computed is kept in {output}.work; run the same command again to go on."):
@@ -41,7 +42,7 @@ def command(
             Source(file, column, None, format, encoding, limit),
             ask or [],
             output,
-            load=lambda: ctx.obj(model),
+            load=shared.loader(ctx, model, cache),
             normalize=normalize,
             batch_size=batch_size,
             tell=(lambda note: None) if quiet else say,

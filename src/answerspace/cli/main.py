@@ -27,6 +27,8 @@ COMMANDS = {
     "demo": "answerspace.cli.demo",
     "ask": "answerspace.cli.ask",
     "embed": "answerspace.cli.embed",
+    "read": "answerspace.cli.read",
+    "cache": "answerspace.cli.cache",
     "evaluate": "answerspace.cli.evaluate",
     "make-tests": "answerspace.cli.make_tests",
     "train": "answerspace.cli.train",
