@@ -34,7 +34,7 @@ COMMANDS = {
     "train": "answerspace.cli.train",
 }
 # name -> module with a typer application ``app`` of several commands
-GROUPS = {"instructions": "answerspace.cli.instructions"}
+GROUPS = {"instructions": "answerspace.cli.instructions", "select-tasks": "answerspace.cli.select_tasks"}
 HELP = """Read a corpus once, ask it many questions.
 
 answerspace demo
