@@ -19,7 +19,7 @@ FLOORS = (
     {"loading", "reading_file", "vector_cache"},
     {"embedder"},
     {"clustering", "projection", "tables", "table_stream", "source_texts", "answer_store", "spoken_answers"},
-    {"report", "corpus_clustering", "explanation", "evaluation", "training", "instructions"},
+    {"report", "corpus_clustering", "explanation", "evaluation", "training", "instructions", "task_selection"},
     {"analysis", "corpus_reading", "vector_file", "output_folder"},
     {"cli"},
 )
