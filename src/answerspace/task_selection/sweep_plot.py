@@ -1,0 +1,64 @@
+"""The curve of an experiment as one SVG: accuracy against the number of tasks, selected, random and all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from html import escape
+
+from answerspace.evaluation.scores import Score
+
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 420, 60, 130, 40, 50
+COLOURS = {"selected": "#1b6ca8", "random": "#b8621b", "all": "#444444"}
+
+
+def sweep_svg(curve: Mapping[str, Mapping[int, Score]], *, title: str, chance: float | None = None) -> str:
+    """An SVG of accuracy x 100 with 95 % intervals; the k axis is logarithmic, ``chance`` a dashed line."""
+    sizes = sorted({k for points in curve.values() for k in points})
+    scores = [score for points in curve.values() for score in points.values()]
+    ends = [*(s.low for s in scores), *(s.high for s in scores), *([] if chance is None else [chance])]
+    low, high = 5 * math.floor(min(ends) / 5), 5 * math.ceil(max(ends) / 5)
+    span = math.log(sizes[-1] / sizes[0]) or 1.0
+
+    def x(k: int) -> float:
+        return LEFT + (WIDTH - LEFT - RIGHT) * math.log(k / sizes[0]) / span
+
+    def y(value: float) -> float:
+        return TOP + (HEIGHT - TOP - BOTTOM) * (high - value) / max(1, high - low)
+
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        'font-family="sans-serif" font-size="13">',
+        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
+        f'<text x="{LEFT}" y="22" font-size="15">{escape(title)}</text>',
+    ]
+    for value in range(low, high + 1, 5):
+        parts.append(f'<path d="M{LEFT} {y(value):.1f}H{WIDTH - RIGHT}" stroke="#ddd"/>')
+        parts.append(f'<text x="{LEFT - 8}" y="{y(value) + 4:.1f}" text-anchor="end">{value}</text>')
+    for k in sizes:
+        parts.append(f'<text x="{x(k):.1f}" y="{HEIGHT - BOTTOM + 20}" text-anchor="middle">{k}</text>')
+    middle = (LEFT + WIDTH - RIGHT) / 2
+    parts.append(f'<text x="{middle:.0f}" y="{HEIGHT - 10}" text-anchor="middle">number of training tasks k</text>')
+    if chance is not None:
+        parts.append(_line(LEFT, WIDTH - RIGHT, y(chance), "#999", "chance"))
+    shift = {"selected": -4, "random": 4, "all": 0}
+    for way, points in curve.items():
+        colour = COLOURS.get(way, "#777")
+        places = [(x(k) + shift.get(way, 0), score) for k, score in sorted(points.items())]
+        path = " ".join(f"{'L' if i else 'M'}{px:.1f} {y(s.value):.1f}" for i, (px, s) in enumerate(places))
+        parts.append(f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        for px, s in places:
+            parts.append(f'<path d="M{px:.1f} {y(s.low):.1f}V{y(s.high):.1f}" stroke="{colour}"/>')
+            parts.append(f'<circle cx="{px:.1f}" cy="{y(s.value):.1f}" r="4" fill="{colour}"/>')
+    for i, way in enumerate(curve):
+        top = TOP + 20 + 22 * i
+        parts.append(f'<circle cx="{WIDTH - RIGHT + 22}" cy="{top - 4}" r="4" fill="{COLOURS.get(way, "#777")}"/>')
+        parts.append(f'<text x="{WIDTH - RIGHT + 34}" y="{top}">{escape(way)}</text>')
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def _line(left: float, right: float, height: float, colour: str, label: str) -> str:
+    return (
+        f'<path d="M{left} {height:.1f}H{right}" stroke="{colour}" stroke-dasharray="5 4"/>'
+        f'<text x="{right + 6}" y="{height + 4:.1f}" fill="{colour}">{label}</text>'
+    )
