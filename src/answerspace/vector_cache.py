@@ -160,6 +160,11 @@ class VectorCache:
             self.flush()
             self._database.close()
 
+    def __del__(self) -> None:
+        database = getattr(self, "_database", None)
+        if database is not None:
+            database.close()
+
     # --- steps ---------------------------------------------------------------------------------------------------
 
     def _connect(self) -> None:
