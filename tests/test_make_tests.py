@@ -91,8 +91,8 @@ def good(role: str, request: str) -> str:
     if "Message 1" in request:
         first, second = re.findall(r"Message \d \((.+?)\): hello (number \d+)", request)
         made = {
-            f"u{i}_{tone}": f"{words} {what[0]} {what[1]}"
-            for i, what in ((1, first), (2, second))
+            f"{name}_{tone}": f"{words} {what[0]} {name} {first[1]} {second[1]}"
+            for name, what in (("u1", first), ("u2", second))
             for tone, words in (("opt", GLAD), ("fru", ANGRY))
         }
         return f"Sure! ```json\n{json.dumps(made)}\n```"

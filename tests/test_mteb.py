@@ -217,7 +217,7 @@ def test_without_mteb_the_error_says_what_to_install(name, monkeypatch):
     for known in [one for one in sys.modules if one.startswith("answerspace.evaluation.mteb")]:
         monkeypatch.delitem(sys.modules, known)
     monkeypatch.setitem(sys.modules, "mteb", None)
-    monkeypatch.setitem(sys.modules, "mteb.models", None)
+    monkeypatch.setitem(sys.modules, "mteb.models.abs_encoder", None)
     monkeypatch.setitem(sys.modules, "mteb._create_dataloaders", None)
     with pytest.raises(MissingExtra, match=r"pip install 'answerspace\[mteb\]'"):
         importlib.import_module(f"answerspace.evaluation.mteb.{name}")

@@ -87,9 +87,9 @@ def make_tests(
         "version": VERSION,
         "verify": chosen.verify,
         "source": f"{Path(source.path).name} {blake2b(json.dumps(read).encode(), digest_size=8).hexdigest()}",
-        "number": source.number,
         "seed": source.seed,
     }
+    settings |= {"number": source.number} if recipe == "wordings" else {}
     made = make(drafts, chat, role, folder, recipe, settings, chosen, show_progress=show_progress)
     content = wordings.joined(criteria, made.rows) if recipe == "wordings" else list(made.rows.values())
     if not content:

@@ -81,7 +81,7 @@ def _draft(name: str, kind: str, question: str, number: int, seed: int) -> Draft
         return [_question(row, kind, question, had, seed)]
 
     request = REQUEST.format(about=name.split(".")[0], original=question, count=number, asked=ASKED[kind])
-    return Draft(f"{name}/{kind}", request, accept, verify, lambda row: list(row["instructions"]))
+    return Draft(f"{name}/{kind}", request, accept, verify, lambda row: [])
 
 
 def _question(row: Row, kind: str, question: str, had: list[str], seed: int) -> Question:

@@ -22,9 +22,9 @@ from answerspace.embedder import DEFAULT_BATCH, Embedder
 from answerspace.errors import InputError, MissingExtra
 
 try:
-    from mteb.models import ModelMeta, ScoringFunction
     from mteb.models.abs_encoder import AbsEncoder
-except ImportError as error:
+    from mteb.models.model_meta import ModelMeta, ScoringFunction
+except ModuleNotFoundError as error:
     raise MissingExtra("The mteb encoder", "mteb") from error
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ try:
     from mteb._create_dataloaders import create_dataloader
     from mteb.abstasks import AbsTask, AbsTaskClusteringLegacy, AbsTaskSTS
     from mteb.abstasks.task_metadata import TaskMetadata
-except ImportError as error:
+except ModuleNotFoundError as error:
     raise MissingExtra("mteb tasks", "mteb") from error
 
 PAIRED = "cosine_spearman"
