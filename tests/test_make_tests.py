@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from answerspace.cli.main import run
@@ -334,7 +334,7 @@ def test_more_of_the_same_may_follow_but_not_another_model(intents, tmp_path, ca
         (["poems", "{intents}"], "A recipe must be one of triplets, pairs, wordings. Got 'poems'"),
         (["triplets", "{intents}", "--second", "label"], "no column 'label'"),
         (["triplets", "nowhere.csv"], "There is no file 'nowhere.csv'"),
-        (["wordings", "{intents}"], "criteria.json must exist"),
+        (["wordings", "{intents}"], "Wordings are made from a folder with criteria.json"),
         (["pairs", "{intents}"], "no column 'sentence1'"),
         (["triplets", "{intents}", "--endpoint", "localhost"], "--endpoint must start with http"),
     ],
@@ -374,6 +374,7 @@ def test_the_object_in_an_answer(answer, found):
     assert json_object(answer) == found
 
 
+@settings(deadline=None)  # how long it takes says nothing
 @given(st.text(), st.text())
 def test_likeness_is_a_share_the_same_both_ways(first, second):
     assert 0 <= likeness(first, second) == likeness(second, first) <= 1

@@ -122,6 +122,8 @@ def _columns(source: Source, usual: tuple[str, str]) -> tuple[list[str], list[st
 def _criteria(source: Source) -> dict[str, str]:
     """The questions of criteria.json that are asked of a label column, by name."""
     folder = Path(source.path)
+    if not folder.is_dir():
+        raise InputError(f"Wordings are made from a folder with {CRITERIA_FILE}. Got {source.path!r}.")
     found = {}
     for name, value in read_object(folder / CRITERIA_FILE).items():
         if isinstance(value, dict) and value.get("field") and isinstance(value.get("question"), str):
