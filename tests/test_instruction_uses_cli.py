@@ -196,7 +196,7 @@ def test_audit_writes_its_folder_and_names_what_is_over_represented(command, tmp
     done = command("instructions", "audit", "mine.jsonl", *options)
     assert done.code == 0, done.err
     assert sorted(path.name for path in (tmp_path / "audit").iterdir()) == [
-        *("instructions.csv", "report.html", "summary.json", "tasks.csv"),
+        *(".work", "instructions.csv", "report.html", "summary.json", "tasks.csv"),
     ]
     summary = json.loads((tmp_path / "audit" / "summary.json").read_text())
     assert [task["task"] for task in summary["over_represented"]] == ["write|story"]
@@ -205,8 +205,9 @@ def test_audit_writes_its_folder_and_names_what_is_over_represented(command, tmp
     assert pl.read_csv(tmp_path / "audit" / "instructions.csv").height == 80
     assert "2.8 times the expected share" in done.out
     assert command("instructions", "audit", "mine.jsonl", *options).code == 0  # its own folder is written again
-    (tmp_path / "audit" / "summary.json").unlink()
-    assert "holds other files" in command("instructions", "audit", "mine.jsonl", *options).err
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").touch()
+    assert "holds other files" in command("instructions", "audit", "mine.jsonl", "--output", "other", *BY).err
 
 
 def test_audit_by_the_parser_and_the_task_embedding(command, tmp_path):
@@ -282,7 +283,7 @@ def test_the_pages_are_complete_offline_and_hostile_texts_stay_text(command, tmp
         ]
         assert "Write story" in page.locator(".card h3").all_inner_texts()[0]
         assert "owned" not in page.title()
-        page.get_by_text("Is it there twice?").click()
+        page.get_by_role("tab", name="Is it there twice?").click()
         assert "Alone" in page.locator(".card h3").last.inner_text()
         page.goto((tmp_path / "h.html").as_uri())
         assert page.locator("th[scope=row]").all_inner_texts() == names

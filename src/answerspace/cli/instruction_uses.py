@@ -12,6 +12,8 @@ from answerspace.cli.terminal import one_line, say, stoppable
 from answerspace.errors import InputError
 
 if TYPE_CHECKING:
+    from answerspace.answer_store import AnswerStore
+    from answerspace.embedder import Embedder
     from answerspace.instructions.instruction_files import InstructionSet
     from answerspace.instructions.task_space import RememberedLabels
     from answerspace.protocols import Encoder
@@ -33,7 +35,6 @@ Gold = Annotated[
     str | None, typer.Option("--labels", help="The field that holds task labels; left out: the parser's are taken.")
 ]
 SHOWN = 10
-NOTHING = "Nothing was written."
 
 
 def select(
@@ -51,6 +52,7 @@ def select(
         str | None, typer.Option(help="A field with task labels to judge the choice by; left out: the parser's.")
     ] = None,
     by: By = "task",
+    cache: shared.Cache = None,
     field: Field = None,
     limit: shared.Limit = None,
     language: Language = "en",
@@ -69,9 +71,9 @@ def select(
     pool = task_space.distinct_instructions(_read(file, field, limit, quiet))
     selection.check_selection(len(pool.rows), count, method)
     gold = None if labels is None else task_space.field_labels(pool.rows, labels)
-    with stoppable(NOTHING):
+    with stoppable(_kept(cache)):
         extractor = _extractor(language, quiet)
-        encoder = _encoder(ctx, by, extractor)
+        encoder = _encoder(ctx, by, cache, extractor)
         # --labels judge the choice; the method "tasks" goes by the parser's.
         guide = task_space.find_tasks(pool, extractor).labels if compare or method == "tasks" else None
         [vectors] = task_space.task_vectors(encoder, pool.texts, show_progress=not quiet)
@@ -103,6 +105,7 @@ def retrieve(
         typer.Option(help="A field of FILE with task labels: print the precision at k, beside TF-IDF's."),
     ] = None,
     by: By = "task",
+    cache: shared.Cache = None,
     field: Field = None,
     limit: shared.Limit = None,
     language: Language = "en",
@@ -126,9 +129,9 @@ def retrieve(
         raise InputError("--instruction must hold words. Got an empty one.")
     rows = pool.rows
     gold = None if labels is None else task_space.field_labels(rows, labels)
-    with stoppable(NOTHING):
+    with stoppable(_kept(cache)):
         extractor = _extractor(language, quiet)
-        encoder = _encoder(ctx, by, extractor)
+        encoder = _encoder(ctx, by, cache, extractor)
         stored, new = task_space.task_vectors(encoder, pool.texts, asked, show_progress=not quiet)
         if gold is not None:
             _print_precision(ctx, by, pool.texts, gold, stored, extractor)
@@ -164,6 +167,7 @@ def compress(
         int, typer.Option(min=0, help="How often to measure the loss: half the models known, half estimated.")
     ] = 20,
     by: By = "task",
+    cache: shared.Cache = None,
     language: Language = "en",
     seed: Seed = 0,
     quiet: shared.Quiet = False,
@@ -180,10 +184,10 @@ def compress(
     table = score_tables.read_scores(scores, item=item, text=text)
     _tell(table.notes, quiet)
     compression.check_compression(len(table.items), count, method, with_vectors=text is not None)
-    with stoppable(NOTHING):
+    with stoppable(_kept(cache)):
         vectors = None
         if table.texts is not None:
-            encoder = _encoder(ctx, by, _extractor(language, quiet))
+            encoder = _encoder(ctx, by, cache, _extractor(language, quiet))
             [vectors] = task_space.task_vectors(encoder, table.texts, show_progress=not quiet)
         typer.echo(f"{len(table.items):,} items, {len(table.models):,} models.")
         if draws and len(table.models) >= compression.FEWEST_MODELS:
@@ -223,6 +227,7 @@ def correlate(
     output: Annotated[str | None, typer.Option(help="A page with heat maps (.html) or the numbers (.json).")] = None,
     draws: Annotated[int, typer.Option(min=1, help="Samples of every set.")] = 5,
     by: By = "task",
+    cache: shared.Cache = None,
     field: Annotated[
         list[str] | None, typer.Option(help="The field with the instruction, one for each file or one for all.")
     ] = None,
@@ -246,8 +251,8 @@ def correlate(
     texts = [task_space.distinct_instructions(one).texts for one in sets]
     names = correlation_page.short_names(files)
     correlation.check_sets(dict(zip(names, map(len, texts), strict=True)))
-    with stoppable(NOTHING):
-        encoder = _encoder(ctx, by, _extractor(language, quiet))
+    with stoppable(_kept(cache)):
+        encoder = _encoder(ctx, by, cache, _extractor(language, quiet))
         vectors = task_space.task_vectors(encoder, *texts, show_progress=not quiet)
         found = correlation.correlate(dict(zip(names, vectors, strict=True)), draws=draws, seed=seed)
     typer.echo(correlation_page.as_text(found), nl=False)
@@ -279,7 +284,7 @@ def deduplicate(
     task_space.checked_json_lines(output)
     pool = _read(file, field, limit, quiet)
     texts = task_space.compared_texts(pool, instruction_only=instruction_only)
-    with stoppable(NOTHING):
+    with stoppable("Nothing was written."):
         found = find_duplicates(texts, threshold, show_progress=not quiet)
     dropped = set(found.dropped)
     typer.echo(
@@ -304,6 +309,7 @@ def audit(
     threshold: Annotated[float, typer.Option(help="The overlap from which texts are near-duplicates.")] = 0.8,
     labels: Gold = None,
     by: By = "task",
+    cache: shared.Cache = None,
     field: Field = None,
     limit: shared.Limit = None,
     language: Language = "en",
@@ -325,11 +331,11 @@ def audit(
     pool = _read(file, field, limit, quiet)
     other = None if reference is None else _read(reference, None, None, quiet)
     folder = OutputFolder(output, force=force)
-    with stoppable(NOTHING):
+    with stoppable(f"What was computed is kept in {folder.path}; run the same command again to go on."):
         duplicates = find_duplicates(task_space.compared_texts(pool), threshold, show_progress=not quiet)
         extractor = _extractor(language, quiet)
         tasks = task_space.find_tasks(pool, extractor, field=labels, other=other)
-        encoder = _encoder(ctx, by, extractor)
+        encoder = _encoder(ctx, by, cache, extractor, folder.store())
         [vectors] = task_space.task_vectors(encoder, pool.texts, show_progress=not quiet)
         found = auditing.audit(
             pool,
@@ -370,10 +376,20 @@ def _extractor(language: str, quiet: bool) -> RememberedLabels:
     return RememberedLabels(partial(make_extractor, language), show_progress=not quiet)
 
 
-def _encoder(ctx: typer.Context, by: str, extractor: RememberedLabels) -> Encoder:
+def _encoder(
+    ctx: typer.Context, by: str, cache: str | None, extractor: RememberedLabels, store: AnswerStore | None = None
+) -> Encoder:
     from answerspace.instructions.task_space import make_encoder
 
-    return make_encoder(by, ctx.obj, extractor)
+    def load(model: str | None) -> Embedder:
+        embedder = shared.loader(ctx, model, cache)()
+        return embedder if store is None else store.cached(embedder)
+
+    return make_encoder(by, load, extractor)
+
+
+def _kept(cache: str | None) -> str:
+    return "Nothing was written." + (f" What was computed is kept in {cache}." if cache else "")
 
 
 def _print_precision(
@@ -385,7 +401,7 @@ def _print_precision(
     rows = {by: vectors}
     for name in ("tfidf-words", "tfidf-characters"):
         if name != by:
-            [rows[name]] = task_vectors(_encoder(ctx, name, extractor), texts)
+            [rows[name]] = task_vectors(_encoder(ctx, name, None, extractor), texts)
     scores = {name: precision_at(one, gold) for name, one in rows.items()}
     ks = list(scores[by])
     typer.echo("| | " + " | ".join(f"precision@{k}" for k in ks) + " |\n|---|" + "---|" * len(ks))

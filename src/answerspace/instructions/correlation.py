@@ -78,9 +78,9 @@ def _draw(spaces: list[Array], size: int, groups: int, rng: np.random.Generator)
     drawn = [space[rng.permutation(len(space))[: 2 * size]] for space in spaces]
     first, second = [rows[:size] for rows in drawn], [rows[size:] for rows in drawn]
     reach = np.array([[retrieve(a, b, 1).cosines.mean() for b in second] for a in first])
-    together = KMeans(groups, n_init=1, random_state=int(rng.integers(2**31))).fit_predict(
-        np.concatenate(first + second)
-    )
+    every = np.concatenate(first + second)
+    model = KMeans(min(groups, len({row.tobytes() for row in every})), n_init=1, random_state=int(rng.integers(2**31)))
+    together = model.fit_predict(every)
     shares = np.array([np.bincount(part, minlength=groups) / size for part in together.reshape(2 * len(spaces), size)])
     p, q = shares[: len(spaces)], shares[len(spaces) :]
     one_way = np.minimum(p[:, None], q[None]).sum(-1)
