@@ -150,9 +150,9 @@ def test_content_words(answer: str, kept: str) -> None:
     ("text", "says"),
     [
         ('start = "x"\n[data]\nfiles = []\n[train]\nsteps = 1\nspeed = 3\n', "train has no field 'speed'"),
-        ('start = "x"\n[data]\nfiles = []\n', "must set train.minutes or train.steps"),
+        ('start = "x"\n[data]\nfiles = ["qa.jsonl"]\n', "must set train.minutes or train.steps"),
         ("start = \n", "must be valid TOML"),
-        ('start = "x"\n[data]\n[train]\nsteps = 1\n', "data lacks a field"),
+        ('start = "x"\n[data]\n[train]\nsteps = 1\n', "must set data.files or data.source"),
     ],
 )
 def test_a_bad_recipe_is_refused_in_one_sentence(tmp_path: Path, text: str, says: str) -> None:

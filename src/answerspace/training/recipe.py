@@ -114,7 +114,7 @@ def read_recipe(name_or_path: str | Path, changes: Sequence[str] = ()) -> Recipe
         raise InputError(f"A bundled model's recipe must say kind = {KIND!r}. Got {kind!r} in {name_or_path}.")
     recipe = build(Recipe, values)
     if not recipe.data.files and not recipe.data.source:
-        raise InputError("data lacks a field: files, or a source.")
+        raise InputError(f"The recipe {name_or_path} must set data.files or data.source. It sets neither.")
     if recipe.train.minutes is None and recipe.train.steps is None:
         raise InputError(f"The recipe {name_or_path} must set train.minutes or train.steps. It sets neither.")
     if recipe.train.weights not in ("asker", "all"):
