@@ -81,6 +81,15 @@ def test_another_model_question_or_setting_is_another_entry(tmp_path, other):
     assert VectorCache(tmp_path / "c").facts().entries == entries + len(TEXTS)
 
 
+def test_the_model_s_own_length_of_an_answer_is_part_of_the_key(tmp_path):
+    embedder = cached(tmp_path / "c")
+    embedder.backbone.answer_tokens = 3
+    embedder.encode(TEXTS, WHAT)
+    embedder.backbone.answer_tokens = 9
+    embedder.encode(TEXTS, WHAT)
+    assert embedder.cache.facts().entries == 2 * len(TEXTS)
+
+
 def test_normalising_is_done_after_the_look_up(tmp_path):
     cached(tmp_path / "c").encode(TEXTS, WHAT)
     embedder = cached(tmp_path / "c")

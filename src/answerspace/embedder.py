@@ -47,12 +47,13 @@ class _Plan:
     answer_filter: AnswerFilter | None
     normalize: bool
 
-    def scope(self, fingerprint: str, question: str) -> bytes | None:
+    def scope(self, backbone: Backbone, fingerprint: str, question: str) -> bytes | None:
         """The scope in a cache of what is asked so; None where a function that is not ours has a say in it."""
         if self.reencode is not None or not self.aggregate.__module__.startswith("answerspace."):
             return None
+        own_length = getattr(backbone, "answer_tokens", None)  # what an asking without a number comes to
         asked = (self.aggregate.__module__, self.aggregate.__qualname__, repr(self.asking), repr(self.answer_filter))
-        return scope_of(fingerprint, *asked, question)
+        return scope_of(fingerprint, repr(own_length), *asked, question)
 
 
 class Embedder:
@@ -300,7 +301,7 @@ class Embedder:
 
     def _look_up(self, texts: Sequence[str], question: str, plan: _Plan, gather: Gather, fingerprint: str) -> Mask:
         """Gather what the cache knows of n texts; the mask (n,) of the rows that it lacks."""
-        scope = None if self.cache is None else plan.scope(fingerprint, question)
+        scope = None if self.cache is None else plan.scope(self.backbone, fingerprint, question)
         lacking = np.ones(len(texts), bool)
         if self.cache is None or scope is None:
             return lacking
@@ -322,7 +323,7 @@ class Embedder:
     def _keep(
         self, texts: Sequence[str], question: str, plan: _Plan, vectors: Array, answers: list[str], fingerprint: str
     ) -> None:
-        scope = None if self.cache is None else plan.scope(fingerprint, question)
+        scope = None if self.cache is None else plan.scope(self.backbone, fingerprint, question)
         if self.cache is not None and scope is not None:
             self.cache.put(scope, texts, vectors, answers)
 
