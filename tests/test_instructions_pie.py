@@ -183,36 +183,38 @@ def test_the_fallbacks_of_hard_negatives_and_labels_of_one_text():
 # --- training ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["opt", "bert"])
+@pytest.mark.parametrize(("name", "rate"), [("opt", 1e-2), ("bert", 1e-3)])
 @pytest.mark.parametrize("published", [False, True])
-def test_training_brings_labels_together_and_the_encoder_uses_it(name, published):
+def test_training_lowers_the_loss_of_the_vectors_that_the_encoder_gives(name, rate, published):
     made = encoder(name, fresh=True)
-    rate = 3e-3 if name == "opt" else 3e-4
-    recipe = PieRecipe(epochs=8, batch_size=4, learning_rate=rate, lora_rank=4, lora_dropout=0.0, published=published)
+    without_dropout(made.embedder.backbone.model)
+    recipe = PieRecipe(epochs=6, batch_size=4, learning_rate=rate, lora_rank=4, lora_dropout=0.0, published=published)
     trainer = PieTrainer(made, ROWS, recipe)
+    texts = [row.text for row in ROWS]
+    before = made.encode(texts)
     if not (published and name == "bert"):  # there training reads position 0 of left-padded rows, as published
-        np.testing.assert_allclose(
-            trainer.vectors([r.text for r in ROWS[:5]]).detach().numpy(),
-            made.encode([r.text for r in ROWS[:5]]),
-            rtol=1e-3,
-            atol=1e-3,
-        )
-    before = made.encode([r.text for r in ROWS])
-    losses = trainer.train()
-    assert len(losses) == 24
-    after = made.encode([r.text for r in ROWS])
+        seen = trainer.vectors(texts[:5]).detach().numpy()
+        np.testing.assert_allclose(seen, before[:5], rtol=1e-3, atol=1e-3)
+    assert len(trainer.train()) == 18
+    after = made.encode(texts)
     assert not np.allclose(before, after)
     if not published:
-        assert np.mean(losses[-6:]) < 0.9 * np.mean(losses[:6])
-        assert separation(after) > separation(before)
+        assert loss_of(after) < 0.8 * loss_of(before)
 
 
-def separation(vectors):
-    """Mean cosine within labels less that between labels."""
-    unit_vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    cosines = unit_vectors @ unit_vectors.T
-    same = np.array([[a.label == b.label for b in ROWS] for a in ROWS])
-    return cosines[same].mean() - cosines[~same].mean()
+def without_dropout(model):
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+        elif isinstance(getattr(module, "dropout", None), float):
+            module.dropout = 0.0
+
+
+def loss_of(vectors):
+    """The contrast of each row with the next one of its label."""
+    rows = torch.tensor(vectors)
+    nexts = rows.reshape(4, 3, -1)[:, [1, 2, 0]].reshape(12, -1)
+    return contrast_loss(rows, nexts, None, torch.arange(4).repeat_interleave(3)).item()
 
 
 def test_lora_trains_adapters_only_and_is_merged_and_saved(tmp_path):

@@ -117,12 +117,12 @@ def _instruction(number: int, record: Any, field: str | None) -> Instruction:
     for name in CHATS:
         if isinstance(record.get(name), Sequence) and not isinstance(record[name], str):
             return Instruction(number, _first_user(record[name]), record=record, **extra)
-    name = next((name for name in FIELDS if record.get(name) is not None), None)
-    if name is None:
-        if any(known in record for known in FIELDS):
-            raise _Unusable("its instruction is empty")
-        raise _Unusable(f"it has none of the fields {', '.join((*FIELDS, *CHATS[:2]))}")
-    return Instruction(number, _text(record[name], f"field {name!r}"), record=record, **extra)
+    found = [name for name in FIELDS if record.get(name) is not None]
+    if found:
+        return Instruction(number, _text(record[found[0]], f"field {found[0]!r}"), record=record, **extra)
+    if any(name in record for name in FIELDS):
+        raise _Unusable("its instruction is empty")
+    raise _Unusable(f"it has none of the fields {', '.join((*FIELDS, *CHATS[:2]))}")
 
 
 def _text(value: Any, what: str) -> str:

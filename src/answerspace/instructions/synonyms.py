@@ -51,7 +51,7 @@ def merged_labels(labels: Iterable[TaskLabel], folder: Path | None = None) -> di
     groups: dict[TaskLabel, list[TaskLabel]] = defaultdict(list)
     for label in counts:
         groups[top(label)].append(label)
-    names = {}
+    names: dict[TaskLabel, str] = {}
     for members in groups.values():
         members.sort(key=lambda label: (-counts[label], label))
         name = JOIN.join(map(str, members))

@@ -47,7 +47,7 @@ class Weights:
     pair: float = 1.0
     words: float = 0.5
     answer: float = 0.5
-    identity: float = 0.3
+    identity: float = 0.5
 
 
 class TaskEncoder:

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import spearmanr
 from sklearn.cluster import KMeans
 from sklearn.metrics import (
     adjusted_rand_score,
@@ -24,8 +23,9 @@ from sklearn.metrics.cluster import contingency_matrix
 
 from answerspace.answers import Array
 from answerspace.errors import InputError
+from answerspace.evaluation.scores import pair_spearman
 
-Scores = dict[str, float]
+Scores = dict[str, float]  # between 0 and 1
 
 
 def ict_scores(vectors: Array, labels: Sequence[str], *, seeds: int = 10) -> Scores:
@@ -68,7 +68,7 @@ def pair_scores(cosines: Array, same: Sequence[bool]) -> Scores:
     """
     p = float(np.mean(same))
     return {
-        "spearman": float(spearmanr(cosines, np.asarray(same, float)).statistic),
+        "spearman": pair_spearman(cosines, np.asarray(same, np.float64)) / 100,
         "cap": float(np.sqrt(3 * p * (1 - p))),
         "auc": float(roc_auc_score(same, cosines)),
     }
