@@ -99,13 +99,23 @@ def one_hot(parts: dict[str, np.ndarray]) -> np.ndarray:
     return unit_rows(np.concatenate(columns, 1))
 
 
+def own_rows(work: Work) -> np.ndarray:
+    """The places of the EFT test's instructions in the pool."""
+    place = {row.text.strip(): i for i, row in enumerate(work.pool)}
+    return np.array([place[row.text.strip()] for row in work.eft])
+
+
 def select_stage(work: Work) -> None:
+    """Coverage of the benchmark's labels on the EFT test (which the parser never saw) and on both tests."""
     parts = work.arrays()
-    gold = [row.label for row in work.pool]
-    found = compare_methods(
-        combined(parts, Weights()), gold, [100, 300, 600], guide=parts["tasks"].tolist(), seeds=10, show_progress=True
-    )
-    work.show("select", comparison_table(found))
+    for name, rows, sizes in (("eft", own_rows(work), [50, 145, 300]), ("both", np.arange(len(work.pool)), [300, 600])):
+        own = {part: values[rows] for part, values in parts.items()}
+        gold = [work.pool[row].label for row in rows]
+        found = compare_methods(
+            combined(own, Weights()), gold, sizes, guide=own["tasks"].tolist(), seeds=10, show_progress=True
+        )
+        about = f"{len(rows):,} instructions, {len(set(gold)):,} labels, 10 seeds"
+        work.show(f"select-{name}", f"{about}\n\n{comparison_table(found)}")
 
 
 def lexical(texts: list[str], analyzer: str, grams: tuple[int, int], first: int | None, dimensions: int) -> np.ndarray:
@@ -132,29 +142,30 @@ def models(parts: dict[str, np.ndarray], texts: list[str]) -> dict[str, np.ndarr
 
 
 def retrieve(work: Work) -> None:
+    """Precision at k by the benchmark's labels, each instruction looking among the others of its set."""
     parts = work.arrays()
-    texts, labels = [row.text for row in work.pool], [row.label for row in work.pool]
-    rows = {
-        "task": combined(parts, Weights()),
-        "bundled": parts["answers"],
-        "parser-only": one_hot(parts),
-        "tfidf-words": lexical(texts, "word", (1, 1), None, 256),
-        "tfidf-characters": lexical(texts, "char_wb", (3, 5), None, 256),
-        "tfidf-first-8-words": lexical(texts, "word", (1, 1), 8, 256),
-    }
-    lines = ["| | precision@1 | precision@4 | precision@10 |", "|---|---|---|---|"]
-    for name, one in rows.items():
-        found = precision_at(one, labels)
-        lines.append(f"| {name} | " + " | ".join(f"{100 * found[k]:.1f}" for k in (1, 4, 10)) + " |")
-    work.show("retrieve", "\n".join(lines) + "\n")
+    for set_name, places in (("eft", own_rows(work)), ("both", np.arange(len(work.pool)))):
+        own = {part: values[places] for part, values in parts.items()}
+        texts, labels = ([getattr(work.pool[i], name) for i in places] for name in ("text", "label"))
+        rows = {
+            "task": combined(own, Weights()),
+            "bundled": own["answers"],
+            "parser-only": one_hot(own),
+            "tfidf-words": lexical(texts, "word", (1, 1), None, 256),
+            "tfidf-characters": lexical(texts, "char_wb", (3, 5), None, 256),
+            "tfidf-first-8-words": lexical(texts, "word", (1, 1), 8, 256),
+        }
+        lines = ["| | precision@1 | precision@4 | precision@10 |", "|---|---|---|---|"]
+        for name, one in rows.items():
+            found = precision_at(one, labels)
+            lines.append(f"| {name} | " + " | ".join(f"{100 * found[k]:.1f}" for k in (1, 4, 10)) + " |")
+        work.show(f"retrieve-{set_name}", "\n".join(lines) + "\n")
 
 
 def compress(work: Work) -> None:
     """Two benchmarks: instructions as items and encoders as models, tasks as items and trained models as models."""
     parts = work.arrays()
-    place = {row.text: i for i, row in enumerate(work.pool)}
-    chosen = np.array([place[row.text] for row in work.eft])
-    own = {name: values[chosen] for name, values in parts.items()}
+    own = {name: values[own_rows(work)] for name, values in parts.items()}
     texts, labels = [row.text for row in work.eft], np.array([row.label for row in work.eft])
     encoders = models(own, texts)
     scores = np.stack(

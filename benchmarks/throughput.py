@@ -12,68 +12,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from measuring import CLOCKS, QUESTIONS, Measured, corpus, machine, timed
 
 from answerspace import Embedder
 from answerspace.evaluation.encoders.baselines import minilm_folder
 from answerspace.progress import track
 
-QUESTIONS = [
-    "What is being reviewed?",
-    "How does the writer feel?",
-    "Where did it happen?",
-    "Which aspect does the writer comment on?",
-    "Who wrote this?",
-    "What went wrong?",
-    "What does the customer need?",
-    "Is it about the past, the present or the future?",
-    "What is the purpose of the message?",
-    "What should be done next?",
-]
-WORDS = """
-the a of and to in we was it for on that with as they had at this but not is were from by an be have or her his
-room staff service food price time night day week order table water phone bed door street breakfast dinner coffee
-shop train flight hotel city year manager waiter driver doctor ticket screen battery sound shoe size colour
-good bad cold warm late early clean dirty friendly rude slow quick cheap expensive broken lovely quiet loud small
-arrived waited asked told paid left found worked stopped called returned replaced promised opened closed missed
-never always again twice almost only very quite rather still soon finally because after before while although
-"""
 OURS = "answerspace"
 REFERENCE = "MiniLM, torch fp32"
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Seconds or ratios over rounds: the median and the range."""
-
-    median: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, values: list[float]) -> Measured:
-        """The measure of one value per round."""
-        return cls(statistics.median(values), min(values), max(values))
-
-    def __str__(self) -> str:
-        return f"{self.median:.3g} [{self.low:.3g}, {self.high:.3g}]"
-
-
-def corpus(texts: int, median_words: float, spread: float, longest: int) -> list[str]:
-    """Texts whose lengths in words are log-normal, cut at ``longest``; the same for the same arguments."""
-    rng = np.random.default_rng(0)
-    words = WORDS.split()
-    lengths = np.clip(rng.lognormal(np.log(median_words), spread, texts), 3, longest).astype(int)
-    return [" ".join(rng.choice(words, n)).capitalize() + "." for n in lengths]
 
 
 def candidates() -> tuple[dict[str, Callable[[list[str]], np.ndarray]], dict[str, str]]:
@@ -87,6 +40,8 @@ def candidates() -> tuple[dict[str, Callable[[list[str]], np.ndarray]], dict[str
         REFERENCE: lambda texts: minilm.encode(texts, batch_size=32, show_progress_bar=False),
     }
     missing = {}
+    onnx_engine = Embedder.load(engine="onnx")
+    found["answerspace, ONNX Runtime"] = lambda texts: onnx_engine.encode(texts, QUESTIONS[0])
     try:
         openvino = Embedder.load(engine="openvino")
         found["answerspace, OpenVINO"] = lambda texts: openvino.encode(texts, QUESTIONS[0])
@@ -101,7 +56,7 @@ def candidates() -> tuple[dict[str, Callable[[list[str]], np.ndarray]], dict[str
 
 
 def speeds(
-    found: dict[str, Callable[[list[str]], np.ndarray]], texts: list[str], rounds: int, what: str
+    found: dict[str, Callable[[list[str]], np.ndarray]], texts: list[str], rounds: int, what: str, clock: str
 ) -> dict[str, dict[str, Measured]]:
     """Texts/s of each candidate and its ratio to the reference of the same round."""
     for encode in found.values():
@@ -109,7 +64,7 @@ def speeds(
     seconds: dict[str, list[float]] = {name: [] for name in found}
     for _ in track(range(rounds), what):
         for name, encode in found.items():
-            seconds[name].append(timed(lambda encode=encode: encode(texts)))
+            seconds[name].append(timed(lambda encode=encode: encode(texts), clock))
     return {
         name: {
             "texts/s": Measured.of([len(texts) / s for s in taken]),
@@ -119,36 +74,29 @@ def speeds(
     }
 
 
-def question_costs(texts: list[str], rounds: int, what: str) -> dict[str, Measured]:
+def question_costs(texts: list[str], rounds: int, what: str, clock: str) -> dict[str, Measured]:
     """Seconds of the first question and of each further one, and their ratio; ten questions in one call over one."""
     embedder = Embedder.load()
     embedder.encode(texts[:64], QUESTIONS[0])
     first, further, share, ten = [], [], [], []
     for _ in track(range(rounds), what):
-        start = time.perf_counter()
+        start = CLOCKS[clock]()
         reading = embedder.read(texts)
         reading.ask(QUESTIONS[0])
-        first.append(time.perf_counter() - start)
-        start = time.perf_counter()
+        first.append(CLOCKS[clock]() - start)
+        start = CLOCKS[clock]()
         for question in QUESTIONS[1:]:
             reading.ask(question)
-        further.append((time.perf_counter() - start) / len(QUESTIONS[1:]))
+        further.append((CLOCKS[clock]() - start) / len(QUESTIONS[1:]))
         share.append(further[-1] / first[-1])
-        one = timed(lambda: embedder.encode(texts, QUESTIONS[0]))
-        ten.append(timed(lambda: embedder.encode(texts, QUESTIONS)) / one)
+        one = timed(lambda: embedder.encode(texts, QUESTIONS[0]), clock)
+        ten.append(timed(lambda: embedder.encode(texts, QUESTIONS), clock) / one)
     return {
         "first question, s": Measured.of(first),
         "each further question, s": Measured.of(further),
         "further / first": Measured.of(share),
         "ten questions in one call / one": Measured.of(ten),
     }
-
-
-def timed(call: Callable[[], object]) -> float:
-    """Seconds that a call takes."""
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
 
 
 def mean_tokens(texts: list[str]) -> float:
@@ -158,19 +106,6 @@ def mean_tokens(texts: list[str]) -> float:
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return statistics.mean(len(one.ids) for one in tokenizer.encode_batch(texts))
-
-
-def machine() -> dict[str, str]:
-    """What the numbers depend on, the load of other processes included."""
-    facts = {"processor": _processor(), "cores": str(os.cpu_count()), "python": platform.python_version()}
-    if hasattr(os, "getloadavg"):
-        facts["load before"] = f"{os.getloadavg()[0]:.1f}"
-    for package in ("numpy", "onnxruntime", "openvino", "torch", "sentence-transformers"):
-        try:
-            facts[package] = version(package)
-        except PackageNotFoundError:
-            facts[package] = "not installed"
-    return facts
 
 
 def markdown(result: dict[str, object]) -> str:
@@ -191,10 +126,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--texts", type=int, default=512, help="texts in the long corpus; the short one has four times")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
     options = parser.parse_args()
 
-    facts = machine()
+    facts = machine("numpy", "onnxruntime", "openvino", "torch", "sentence-transformers")
+    facts |= {"engine": Embedder.load().backbone.engine, "clock": options.clock}
     found, missing = candidates()
     corpora = {}
     for name, texts in {
@@ -204,8 +141,8 @@ def main() -> None:
         corpora[name] = {
             "texts": len(texts),
             "tokens": mean_tokens(texts),
-            "speeds": speeds(found, texts, options.rounds, f"{name}, speed"),
-            "questions": question_costs(texts, options.rounds, f"{name}, questions"),
+            "speeds": speeds(found, texts, options.rounds, f"{name}, speed", options.clock),
+            "questions": question_costs(texts, options.rounds, f"{name}, questions", options.clock),
         }
     result = {
         "date": time.strftime("%Y-%m-%d"),
@@ -219,13 +156,6 @@ def main() -> None:
     (options.output / "throughput.md").write_text(page, encoding="utf-8")
     (options.output / "throughput.json").write_text(json.dumps(result, indent=1, default=asdict) + "\n", "utf-8")
     print(page)
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _first_line(error: Exception) -> str:
