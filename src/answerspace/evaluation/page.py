@@ -89,13 +89,17 @@ def _scores(evaluation: Evaluation) -> str:
     head += [_tag("th", f"published: {system}", "published", scope="col") for system in systems]
     rows = []
     for line in lines:
-        best = max((score.value for score in line.scores.values()), default=0.0)
+        ranked = [score.value for score in line.scores.values()] if _more_is_better(line.measure) else []
+        best = max(ranked, default=float("inf"))
         cells = [_score_cell(line.scores.get(name), best) for name in encoders]
         cells += [_tag("td", _number(line.published.get(system)), "published") for system in systems]
         kind = "summary" if (line.scope, line.measure) in summaries else ""
         rows.append(_row(line.label, cells, kind))
     spreads = dict.fromkeys(score.spread for line in lines for score in line.scores.values())
-    notes = ["In small print the range of a score: " + "; ".join(spreads) + ".", "Bold: the highest of a row."]
+    notes = [
+        "In small print the range of a score: " + "; ".join(spreads) + ".",
+        "Bold: the highest of a row, where more is better.",
+    ]
     if systems:
         sources = "; ".join(dict.fromkeys(row.source for row in evaluation.published if row.system in systems))
         notes.append(f"In italics: published by others, not measured here ({sources}).")
@@ -139,7 +143,7 @@ def _tasks(evaluation: Evaluation) -> str:
         asked = [one for one in task["instructions"] if one]
         instructions = "; ".join(asked) or "one per pair"
         cells = (instructions, where, ", ".join(counts) or "-", task["licence"], task["citation"])
-        rows.append(_row(task["name"], [_tag("td", str(cell), "words") for cell in cells]))
+        rows.append(_row(task["name"], [_tag("td", str(cell), "prose") for cell in cells]))
     names = ("instruction", "data", "size", "licence", "source")
     return _table(["", *(_tag("th", name, scope="col") for name in names)], rows, "Tasks")
 
@@ -171,6 +175,10 @@ def _score_cell(score: Score | None, best: float) -> str:
     spread = html.escape(score.spread, quote=True)
     range_ = "" if score.low == score.high else f"<small>{score.low:.1f} to {score.high:.1f}</small>"
     return f'<td{first} title="{spread}">{score.value:.1f}{range_}</td>'
+
+
+def _more_is_better(measure: str) -> bool:
+    return not any(word in measure for word in ("wording_drop", "movement"))
 
 
 def _number(value: float | None) -> str:
