@@ -213,7 +213,8 @@ def wordings(evaluation: Evaluation) -> list[Figure]:
     encoders, note = shown_encoders(evaluation)
     panels = []
     for task in _lists(evaluation):
-        ticks, series = [], {kind: Series(kind, [], [], []) for kind in KINDS}
+        ticks: list[str] = []
+        series = {kind: Series(kind, [], [], []) for kind in KINDS}
         levels: dict[str, float] = {}
         for one in encoders:
             result = evaluation.result(task, one.name)
