@@ -132,7 +132,7 @@ def test_an_empty_pool_and_an_unknown_column_are_refused(tmp_path):
 def test_the_target_inside_the_pool_is_caught_by_name_or_instruction():
     copy = PoolTask("other name", ("  give the SUM of the list. ",))
     for target in (PoolTask("add", ("Something else.",)), copy):
-        with pytest.raises(InputError, match="must not be in the pool. Got 'add'"):
+        with pytest.raises(InputError, match=r"must not be in the pool\. Got 'add'"):
             target_free(POOL, target)
         kept, notes = target_free(POOL, target, drop_target=True)
         assert "add" not in [task.name for task in kept]
@@ -143,7 +143,7 @@ def test_the_targets_own_source_can_be_left_out():
     kept, notes = target_free(POOL, TARGET, exclude_origins=["prose"])
     assert [task.name for task in kept] == ["add", "sort", "ode"]
     assert notes == ["Left out 2 tasks made from prose."]
-    with pytest.raises(InputError, match="must name a source of the pool. Got film"):
+    with pytest.raises(InputError, match=r"must name a source of the pool\. Got film"):
         target_free(POOL, TARGET, exclude_origins=["film"])
     with pytest.raises(InputError, match="besides what is left out"):
         target_free(POOL[:2], TARGET, exclude_origins=["maths"])
@@ -295,6 +295,7 @@ def test_vectors_are_kept_in_memory_and_in_a_file(tmp_path):
     assert calls == [["red", "blue"]]
     path = tmp_path / "deep" / "vectors.npz"
     VectorFile(encode, path, chunk=1)(["red", "poem"])
+    assert path.exists()
     assert (VectorFile(encode, path)(["poem", "red"]) == colours(["poem", "red"])).all()
     assert calls[1:] == [["red"], ["poem"]]
     with pytest.raises(InputError, match="one vector per text"):
@@ -386,7 +387,7 @@ def test_a_mixture_is_the_same_for_the_same_seed_and_is_written_as_training_data
 def test_bad_mixtures_are_refused(options, message):
     with pytest.raises(InputError, match=message):
         build_mixture(POOL[:2], EXAMPLES, **options)
-    with pytest.raises(InputError, match="must have examples. Got none for ode"):
+    with pytest.raises(InputError, match=r"must have examples\. Got none for ode"):
         build_mixture(POOL[:3], EXAMPLES)
 
 

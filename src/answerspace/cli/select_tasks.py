@@ -228,10 +228,11 @@ def experiment(
     data: Data,
     output: Annotated[str, typer.Option(help="A folder for runs.jsonl, sweep.svg and vectors.")],
     k: Annotated[str, typer.Option("--k", help="Numbers of tasks, with commas.")] = "5,10,20,40,80",
-    tokens: Annotated[int, typer.Option(min=1, help="Words of training data in every run.")] = 20_000,
-    per_task: Annotated[int, typer.Option(min=1, help="Distinct examples of a source task.")] = 12,
-    target_examples: Annotated[int, typer.Option(min=2, help="Evaluation examples of a target.")] = 20,
-    words: Annotated[int, typer.Option(min=8, help="Inputs are cut to this many words.")] = 48,
+    tokens: Annotated[int, typer.Option(min=1, help="Words of training data in every run.")] = 16_000,
+    per_task: Annotated[int, typer.Option(min=1, help="Distinct examples of a source task.")] = 24,
+    target_examples: Annotated[int, typer.Option(min=2, help="Evaluation examples of a target.")] = 16,
+    targets: Annotated[int, typer.Option(min=1, help="At most this many targets, spread over categories.")] = 20,
+    words: Annotated[int, typer.Option(min=8, help="Inputs are cut to this many words.")] = 32,
     seeds: Annotated[int, typer.Option(min=1, help="Runs per target, way and k.")] = 3,
     encoder: Encoder = "bundled",
     quiet: shared.Quiet = False,
@@ -251,6 +252,7 @@ def experiment(
         predictor_trainer,
         run_sweep,
         shortened,
+        spread_over_categories,
         sweep_curve,
     )
 
@@ -259,11 +261,11 @@ def experiment(
     pool = read_pool(Path(data) / "niv2_tasks.jsonl", where={"split_default": "train"})
     test = read_pool(Path(data) / "niv2_tasks.jsonl", where={"split_default": "test"})
     tested = shortened(read_examples(Path(data) / "niv2_instances.jsonl.gz"), most=target_examples, words=words)
-    targets = classification_targets(test, tested, most=target_examples)
+    judged = spread_over_categories(classification_targets(test, tested, most=target_examples), targets)
     with stoppable(f"Finished runs are kept in {output}; run the same command again to go on."):
         encode = VectorFile(instruction_encoder(encoder, ctx.obj), folder / "vectors.npz")
         results = run_sweep(
-            targets,
+            judged,
             pool,
             examples,
             encode,

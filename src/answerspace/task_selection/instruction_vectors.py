@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -76,23 +77,32 @@ class KeptVectors:
 class VectorFile(KeptVectors):
     """An encoder that remembers in a file, written after every ``chunk`` new texts: a stopped run goes on."""
 
-    def __init__(self, encode: InstructionEncoder, path: Path, chunk: int = 256) -> None:
+    def __init__(self, encode: InstructionEncoder, path: Path, chunk: int = 128) -> None:
         super().__init__(encode)
         self._path, self._chunk = path, chunk
         if path.exists():
             with np.load(path, allow_pickle=False) as kept:
-                self._kept = dict(zip(kept["texts"].tolist(), kept["vectors"], strict=True))
+                texts = json.loads(kept["texts"].tobytes())
+                self._kept = dict(zip(texts, kept["vectors"], strict=True))
+        self._written = len(self._kept)
 
     def __call__(self, texts: Sequence[str]) -> Array:
         """(n, d) vectors in the order of the texts."""
         new = [text for text in dict.fromkeys(texts) if text not in self._kept]
         for start in range(0, len(new), self._chunk):
             super().__call__(new[start : start + self._chunk])
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            part = self._path.with_suffix(".part.npz")
-            np.savez(part, texts=np.array(list(self._kept)), vectors=np.stack(list(self._kept.values())))
-            part.replace(self._path)
+            if len(self._kept) >= self._written + self._chunk:
+                self.write()
         return super().__call__(texts)
+
+    def write(self) -> None:
+        """Write what is remembered."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        part = self._path.with_suffix(".part.npz")
+        texts = np.frombuffer(json.dumps(list(self._kept)).encode(), np.uint8)
+        np.savez(part, texts=texts, vectors=np.stack(list(self._kept.values())))
+        part.replace(self._path)
+        self._written = len(self._kept)
 
 
 def _tfidf(texts: Sequence[str]) -> Any:

@@ -76,6 +76,16 @@ def classification_targets(tasks: Sequence[PoolTask], examples: Examples, *, mos
     return found
 
 
+def spread_over_categories(targets: Sequence[Target], most: int) -> list[Target]:
+    """At most so many targets, one of every category in turn, in the order given."""
+    by_category: dict[str, list[Target]] = {}
+    for target in targets:
+        by_category.setdefault(target.task.category, []).append(target)
+    longest = max((len(group) for group in by_category.values()), default=0)
+    turns = [group[turn] for turn in range(longest) for group in by_category.values() if turn < len(group)]
+    return turns[:most]
+
+
 def shortened(examples: Examples, *, most: int, words: int) -> dict[str, list[tuple[str, str]]]:
     """The first ``most`` examples of each task, inputs cut to their first ``words`` words."""
     return {
@@ -105,6 +115,7 @@ def run_sweep(
     output.mkdir(parents=True, exist_ok=True)
     path = output / RUNS
     results = read_runs(output) if path.exists() else []
+    path.write_text("".join(json.dumps(asdict(one)) + "\n" for one in results), encoding="utf-8")  # whole lines only
     done = {(r.target, r.way, r.k, r.seed) for r in results}
     usable = [task for task in pool if examples.get(task.name)]
     space = InstructionSpace([*usable, *(t.task for t in targets)], encode, recipe or SelectionRecipe())
@@ -114,8 +125,7 @@ def run_sweep(
         for way, k, seed in _plan(sizes, len(sources), seeds):
             if (target.task.name, way, k, seed) in done:
                 continue
-            chosen = _chosen(way, k, seed, scores, place)
-            tasks = [usable[sources[i]] for i in chosen]
+            tasks = [usable[i] for i in _chosen(way, k, seed, scores, sources, len(usable))]
             mixture = build_mixture(tasks, examples, per_task=per_task, tokens=tokens, seed=seed)
             result = judge(train(mixture, seed), target, way, k, seed, len(mixture))
             results.append(result)
@@ -213,9 +223,11 @@ def _plan(sizes: Sequence[int], pool: int, seeds: int) -> Iterator[tuple[str, in
         yield "all", pool, seed
 
 
-def _chosen(way: str, k: int, seed: int, scores: Numbers, place: int) -> list[int]:
+def _chosen(way: str, k: int, seed: int, scores: Numbers, sources: Sequence[int], pool: int) -> list[int]:
+    """Places in the pool. A seed's random order is the same for every target, so its texts are encoded once."""
     if way == "selected":
-        return pick(scores, k)
+        return [sources[i] for i in pick(scores, k)]
+    allowed = set(sources)
     if way == "random":
-        return [int(i) for i in np.random.default_rng([seed, place]).permutation(len(scores))[:k]]
-    return list(range(len(scores)))
+        return [int(i) for i in np.random.default_rng(seed).permutation(pool) if int(i) in allowed][:k]
+    return list(sources)
