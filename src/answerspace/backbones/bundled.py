@@ -229,7 +229,7 @@ def load_bundled(
     config = replace(config, text_length=text_length or stored.get("text_length", config.text_length))
     if not 3 <= config.text_length <= config.positions:
         raise InputError(f"max_length must be between 3 and {config.positions} tokens. Got {config.text_length}.")
-    chosen = "onnx" if engine == "auto" else engine
+    chosen = _fastest(config) if engine == "auto" else engine
     if chosen not in ENGINES:
         raise InputError(f"engine must be one of auto, {', '.join(ENGINES)}. Got {engine!r}.")
     open_engine = ENGINES[chosen](folder, config, threads, device)
@@ -241,6 +241,24 @@ def bundled_folder() -> Path:
     """Where the package keeps its model."""
     with as_file(files("answerspace") / "model") as folder:
         return folder
+
+
+def _fastest(config: BundledConfig) -> str:
+    """Our own kernels where this machine and this network allow them, else ONNX Runtime (decision 4)."""
+    from answerspace.engines.native import fits, native_problem
+
+    return "native" if fits(config) and native_problem() is None else "onnx"
+
+
+def _native_engines(folder: Path, config: BundledConfig, threads: int, device: str) -> Open:
+    from answerspace.engines.native import NATIVE_ENGINES, NativeWeights, native_problem
+
+    problem = native_problem()
+    if problem is not None:
+        raise InputError(f"engine 'native' needs {problem}. Use engine='onnx'.")
+    weights = NativeWeights(folder / "model.safetensors", config)
+    onnx = _onnx_engines(folder, config, threads, device)
+    return lambda name: NATIVE_ENGINES[name](weights, threads) if name in NATIVE_ENGINES else onnx(name)
 
 
 def _onnx_engines(folder: Path, config: BundledConfig, threads: int, device: str) -> Open:
@@ -267,6 +285,7 @@ def _torch_engines(folder: Path, config: BundledConfig, threads: int, device: st
 
 
 ENGINES: dict[str, Callable[[Path, BundledConfig, int, str], Open]] = {
+    "native": _native_engines,
     "onnx": _onnx_engines,
     "openvino": _openvino_engines,
     "torch": _torch_engines,
