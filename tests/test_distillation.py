@@ -157,13 +157,13 @@ def test_the_projection_maps_between_dimensions() -> None:
 def test_the_student_learns_the_teachers_geometry_without_answers(
     projection: float, start: Path, tmp_path: Path
 ) -> None:
-    """Dev texts are not trained on, so agreement there is learned, not remembered."""
-    recipe = recipe_for(start, 80, projection=projection)
+    """Dev texts are not trained on, so agreement there is learned, not remembered (from 0.20 to 0.73 and 0.64)."""
+    recipe = recipe_for(start, 160, projection=projection)
     rows = rows_of(TRAIN, DEV)
     run = Run(recipe, rows, tmp_path, teacher=TeacherVectors(fake_teacher(), tmp_path / "teacher"))
     before = run.dev_scores()["dev_teacher"]
     after = run.train()["dev_teacher"]
-    assert after > max(0.6, before + 0.2)
+    assert after > before + 0.3
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert all(np.isfinite(value) for entry in log for value in entry.values())
 

@@ -35,6 +35,8 @@ from answerspace.training.language_recipe import (
 from answerspace.training.qa_rows import QA, read_qa, without_stop_words
 from answerspace.training.trainer_callbacks import StopAfterStep
 
+# peft 0.21 asks transformers for an attribute by its old name
+pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
 KINDS = ("opt", "roberta", "t5")  # causal, masked, encoder-decoder
 QUESTION = "What is being reviewed?"
 QA_ROWS = [
@@ -426,7 +428,7 @@ def test_two_processes_take_the_steps_of_one(base: Callable[[str], str], data: P
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [*launch, "-m", "answerspace.cli.main", *words, "--output", str(two)],
-        env=environment, capture_output=True, text=True, timeout=600, check=False,
+        env=environment, capture_output=True, text=True, timeout=1800, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     ours, theirs = weights(one / "model"), weights(two / "model")
