@@ -258,7 +258,11 @@ def _native_engines(folder: Path, config: BundledConfig, threads: int, device: s
         raise InputError(f"engine 'native' needs {problem}. Use engine='onnx'.")
     weights = NativeWeights(folder / "model.safetensors", config)
     onnx = _onnx_engines(folder, config, threads, device)
-    return lambda name: NATIVE_ENGINES[name](weights, threads) if name in NATIVE_ENGINES else onnx(name)
+
+    def opened(name: str) -> Engine:
+        return NATIVE_ENGINES[name](weights, threads) if name in NATIVE_ENGINES else onnx(name)
+
+    return opened
 
 
 def _onnx_engines(folder: Path, config: BundledConfig, threads: int, device: str) -> Open:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
 
 from answerspace.answers import Answered, Asking
 from answerspace.backbones.decoding import Decoded, decode, draws
@@ -43,6 +44,10 @@ class _Question:
     reused: np.ndarray
     ids: np.ndarray
     mask: np.ndarray
+
+
+PACKABLE = ("gpt2", "llama", "mistral", "opt", "qwen2", "qwen3")
+"""Model types whose attention takes a mask of our own: positions are given, nothing else is counted from the mask."""
 
 
 class CausalBackbone(TorchModel):
@@ -116,7 +121,49 @@ class CausalBackbone(TorchModel):
             answers,
         )
 
+    @torch.inference_mode()
+    def ask_many(self, read: CausalRead, instructions: Sequence[str], asking: Asking) -> list[Answered] | None:
+        """Each of several questions to every text of a reading, in one pass; one Answered a question, in order.
+
+        The questions stand behind the text one after the other, each with its own positions, and see the text and
+        themselves: the text's cache is gone through once and the matrix products are larger. Gives the first slot
+        only; None when more is asked for, or when the model's attention takes no mask of ours.
+        """
+        more = asking.words or asking.prompt_states or asking.answer_tokens != 0
+        attention = getattr(self.model.config, "_attn_implementation", None)
+        if more or attention not in ("sdpa", "eager") or self.model.config.model_type not in PACKABLE:
+            return None
+        questions = [self._question(read, [question] * len(read.texts), 0) for question in instructions]
+        widths = [question.ids.shape[1] for question in questions]
+        longest = np.max([question.reused for question in questions], axis=0)
+        cache, _ = self._cache(read, longest)
+        places = [np.where(q.mask, q.reused[:, None] + q.mask.cumsum(1) - 1, 0) for q in questions]
+        layer = asking.layer % (self.layers + 1)
+        with self._lock, captured(self.stack, self.blocks, layer) as found:
+            self.stack(
+                input_ids=self._tensor(np.concatenate([q.ids for q in questions], 1)),
+                attention_mask=self._bias(_packed_mask(questions, int(longest.max(initial=0)))),
+                position_ids=self._tensor(np.concatenate(places, 1)),
+                past_key_values=cache,
+                use_cache=True,
+            )
+        ends = np.cumsum(widths) - 1  # left padding: a question ends at its last column
+        states = numbers(found[0][:, ends])  # (B, q, D)
+        slot = np.ones((len(read.texts), 1), bool)
+        none = np.full(slot.shape, -1, np.int64)
+        words = [""] * len(read.texts)
+        return [
+            Answered(states[:, i : i + 1], ~slot, slot, slot.copy(), slot.copy(), none.copy(), words.copy())
+            for i in range(len(questions))
+        ]
+
     # --- steps ---------------------------------------------------------------------------------------------------
+
+    def _bias(self, allowed: np.ndarray) -> torch.Tensor:
+        """(B, S, K) -> (B, 1, S, K) to be added to attention scores; finite, so that a padded row stays a number."""
+        mask = self._tensor(allowed, torch.bool)[:, None]
+        zero = torch.zeros((), dtype=self.model.dtype, device=self.device)
+        return torch.where(mask, zero, torch.finfo(self.model.dtype).min)
 
     def _question(self, read: CausalRead, instructions: Sequence[str], wanted: int) -> _Question:
         prompts = [
@@ -183,8 +230,8 @@ class CausalBackbone(TorchModel):
         """A cache of its own for one question, and which of its positions count (B, P)."""
         cache = DynamicCache()
         longest = int(reused.max(initial=0))
-        for layer, (keys, values) in enumerate(read.keys_values if longest else []):
-            cache.update(keys[:, :, :longest], values[:, :, :longest], layer)  # copies
+        if longest:
+            cache.layers = [_layer(keys[:, :, :longest], values[:, :, :longest]) for keys, values in read.keys_values]
         return cache, self._tensor(np.arange(longest) < reused[:, None])
 
     def _prefix_states(self, read: CausalRead, reused: np.ndarray, layer: int) -> tuple[np.ndarray, np.ndarray]:
@@ -211,6 +258,25 @@ class CausalBackbone(TorchModel):
                 use_cache=True,
             )
         return found[0], cache
+
+
+def _packed_mask(questions: list[_Question], prefix: int) -> np.ndarray:
+    """(B, S, prefix + S): a token sees the part of the text its question reuses, and its own question up to itself."""
+    own = np.concatenate([question.mask for question in questions], 1)  # (B, S)
+    segment = np.repeat(np.arange(len(questions)), [question.mask.shape[1] for question in questions])  # (S,)
+    reused = np.stack([question.reused for question in questions], 1)[:, segment]  # (B, S)
+    text = np.arange(prefix) < reused[..., None]
+    place = np.arange(len(segment))
+    behind = (segment[:, None] == segment) & (place[:, None] >= place)
+    return np.concatenate([text, behind & own[:, None, :]], 2)
+
+
+def _layer(keys: torch.Tensor, values: torch.Tensor) -> DynamicLayer:
+    """A cache's layer that begins as a view of a reading; growing it makes a new tensor, so the reading stays."""
+    layer = DynamicLayer()
+    layer.lazy_initialization(keys, values)
+    layer.keys, layer.values = keys, values
+    return layer
 
 
 def _common(known: list[int], whole: list[int]) -> int:

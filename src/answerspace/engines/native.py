@@ -13,7 +13,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.resources import files
@@ -25,6 +25,7 @@ from safetensors.numpy import load_file
 
 from answerspace.engines.bundled_config import BundledConfig
 from answerspace.errors import InputError, InternalError
+from answerspace.protocols import Engine
 
 FLAGS = ("avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni", "fma", "f16c")
 COMPILE = ("-O2", "-shared", "-fPIC", *(f"-m{flag.replace('_', '')}" for flag in FLAGS))
@@ -270,10 +271,10 @@ class NativeAsker:
         return made
 
 
-NATIVE_ENGINES = {"read": NativeReader, "ask": NativeAsker}
+NATIVE_ENGINES: dict[str, Callable[[NativeWeights, int], Engine]] = {"read": NativeReader, "ask": NativeAsker}
 
 
-def _shared(call: Any, lengths: np.ndarray, threads: int) -> None:
+def _shared(call: Callable[[int, int], None], lengths: np.ndarray, threads: int) -> None:
     """``call(begin, end)`` for runs of texts of about SHARE tokens together, in threads (the kernels drop the lock)."""
     shares: list[tuple[int, int]] = []
     begin, tokens = 0, 0
