@@ -84,6 +84,7 @@ def _matplotlib(colours: Colours) -> Iterator[Any]:
     settings = {
         "svg.fonttype": "none",  # text stays text: smaller, and it can be searched
         "svg.hashsalt": "answerspace",
+        "text.parse_math": False,  # a name may hold a dollar sign
         "font.family": "sans-serif",
         "font.size": 9,
         "axes.titlesize": 10,
@@ -122,7 +123,7 @@ def _drawn(figure: Figure, colours: Colours, plotting: Any) -> Any:
         if place < len(figure.panels):
             panel = figure.panels[place]
             shape.paint(ax, panel, colours)
-            ax.set_title(panel.title)
+            ax.set_title(_short(panel.title, 56))
         else:
             ax.set_axis_off()
     # 3) one legend for all panels
@@ -132,7 +133,7 @@ def _drawn(figure: Figure, colours: Colours, plotting: Any) -> Any:
             named.setdefault(label, handle)
     if len(named) > 1 or (named and figure.shape != "dots"):
         columns = max(1, min(len(named), int(shape.width * across / 1.9)))
-        drawn.legend(named.values(), named.keys(), loc="outside lower left", ncols=columns)
+        drawn.legend(named.values(), [_short(name, 44) for name in named], loc="outside lower left", ncols=columns)
     return drawn
 
 
@@ -168,7 +169,7 @@ def _dots(ax: Any, panel: Panel, colours: Colours) -> None:
             label=f"published: {system}",
             clip_on=False,
         )
-    ax.set_yticks(range(len(panel.ticks)), panel.ticks)
+    ax.set_yticks(range(len(panel.ticks)), [_short(name) for name in panel.ticks])
     ax.set_ylim(len(panel.ticks) - 0.4, -1.0 if panel.published else -0.6)
     ax.grid(visible=False, axis="y")
     ax.margins(x=0.08)
@@ -213,7 +214,7 @@ def _dumbbells(ax: Any, panel: Panel, colours: Colours) -> None:
             color=_colour(colours, number),
             label=series.name,
         )
-    ax.set_yticks(range(len(panel.ticks)), panel.ticks)
+    ax.set_yticks(range(len(panel.ticks)), [_short(name) for name in panel.ticks])
     ax.set_ylim(len(panel.ticks) - 0.5, -0.5)
     ax.margins(x=0.08)
 
@@ -273,6 +274,12 @@ def _spread(number: int, of: int, width: float) -> float:
     return (number + 0.5) * width / of - width / 2
 
 
+def _short(name: str, most: int = 34) -> str:
+    """The end of a long name, which is where folders and variations differ."""
+    plain = " ".join(name.split())
+    return plain if len(plain) <= most else "…" + plain[1 - most :]
+
+
 def _colour(colours: Colours, number: int) -> str:
     return colours.series[number % len(colours.series)]
 
@@ -285,5 +292,6 @@ def _levels(ax: Any, panel: Panel, colours: Colours, *, vertical: bool = False) 
 
 
 def _named_ticks(ax: Any, panel: Panel) -> None:
-    ax.set_xticks(range(len(panel.ticks)), panel.ticks, rotation=30, ha="right", rotation_mode="anchor")
+    names = [_short(name) for name in panel.ticks]
+    ax.set_xticks(range(len(names)), names, rotation=30, ha="right", rotation_mode="anchor")
     ax.grid(visible=False, axis="x")
