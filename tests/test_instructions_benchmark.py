@@ -16,7 +16,7 @@ from answerspace.instructions.benchmark import Labelled, distinct_texts, hard_pa
 from answerspace.instructions.benchmark_run import evaluate_instructions, score_tables
 from answerspace.instructions.lexical_baselines import LEXICAL, ParserOnlyEncoder
 from answerspace.instructions.rewordings import NOUNS, VERBS, reword
-from answerspace.instructions.task_embedding import TaskEncoder, Weights, direction, pair_vectors
+from answerspace.instructions.task_embedding import TaskEncoder, Weights, pair_vectors
 from answerspace.instructions.task_labels import TaskLabel
 from answerspace.instructions.task_scores import ict_scores, pair_scores, purity
 from answerspace.similarity import cosine, unit_rows
@@ -31,6 +31,12 @@ PAIRS = [
 ]
 THINGS = ["rain", "the old bridge", "a long winter", "two brothers", "music"]
 TEXTS = {pair: [f"{pair[0].capitalize()} one {pair[1]} about {thing}." for thing in THINGS] for pair in PAIRS}
+
+
+def direction(words):
+    """A unit vector of its own for every string."""
+    drawn = np.random.default_rng(list(words.encode())).standard_normal(64)
+    return drawn / np.linalg.norm(drawn)
 
 
 class WordsOfTheTask:
@@ -147,7 +153,7 @@ def test_purity_by_hand():
 def test_perfect_vectors_score_one_and_constant_ones_nothing():
     labels = [label for label in "abcd" for _ in range(5)]
     perfect = ict_scores(np.stack([direction(label) for label in labels]), labels, seeds=3)
-    assert perfect["ari"] == perfect["purity"] == perfect["v"] == perfect["silhouette gold"] == pytest.approx(1)
+    assert [perfect[name] for name in ("ari", "purity", "homogeneity", "v", "silhouette gold")] == pytest.approx([1] * 5)
     assert perfect["ari sd"] == 0
     rng = np.random.default_rng(0)
     assert abs(ict_scores(rng.standard_normal((20, 8)), labels, seeds=3)["ari"]) < 0.5

@@ -8,14 +8,12 @@ A vector has three parts, each of unit length times its weight:
     words    the verb and the noun side by side: what is left of a likeness in one of them.
     answer   the model's answer to "What task does this instruction ask for?"
 
-A word's vector is part meaning (the model's own embedding of the word, less the mean over common words) and part
-identity (a fixed random direction, so that two words never coincide). It embeds any instruction, seen before or not;
-nothing is fitted to the instructions embedded.
+A word's vector is the model's own embedding of the word less the mean over common words. It embeds any instruction,
+seen before or not; nothing is fitted to the instructions embedded.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,7 +27,6 @@ from answerspace.instructions.english import EnglishExtractor
 from answerspace.instructions.task_labels import Extractor
 from answerspace.similarity import unit_rows
 
-IDENTITY = 256  # dimensions of a word's random direction
 PAIR = 1024  # random products; the error of a cosine is about 1 / sqrt(PAIR)
 # The mean vector of these is taken out of every word's meaning: what all words share says nothing.
 COMMON = (
@@ -42,12 +39,11 @@ COMMON = (
 
 @dataclass(frozen=True)
 class Weights:
-    """How much each part counts (the squares are shares of a cosine); ``identity`` is a share within a word."""
+    """How much each part counts; the squares are shares of a cosine."""
 
     pair: float = 1.0
-    words: float = 0.5
+    words: float = 0.3
     answer: float = 0.5
-    identity: float = 0.5
 
 
 class TaskEncoder:
@@ -78,16 +74,13 @@ class TaskEncoder:
         return join_parts(verbs, nouns, answers, self.weights)
 
     def word_vectors(self, words: Sequence[str]) -> Array:
-        """(n, d) unit vectors of words: meaning and identity in the shares of the weights."""
+        """(n, d) unit vectors of words."""
         new = [word for word in dict.fromkeys(words) if word not in self._words]
         if new:
-            meanings = unit_rows(self._meanings(new) - self._common)
-            share = self.weights.identity
-            for word, meaning in zip(new, meanings, strict=True):
-                parts = [np.sqrt(1 - share) * meaning, np.sqrt(share) * direction(word)]
-                self._words[word] = np.concatenate(parts).astype(np.float32)
-        size = self.embedder.dimension + IDENTITY
-        return np.stack([self._words[word] for word in words]) if words else np.zeros((0, size), np.float32)
+            self._words.update(zip(new, unit_rows(self._meanings(new) - self._common), strict=True))
+        if not words:
+            return np.zeros((0, self.embedder.dimension), np.float32)
+        return np.stack([self._words[word] for word in words])
 
     @cached_property
     def _common(self) -> Array:
@@ -112,10 +105,3 @@ def pair_vectors(verbs: Array, nouns: Array, dimensions: int = PAIR) -> Array:
     rng = np.random.default_rng(0)
     left, right = (rng.choice([-1.0, 1.0], (verbs.shape[1], dimensions)) for _ in range(2))
     return unit_rows(np.asarray((verbs @ left) * (nouns @ right), np.float32))
-
-
-def direction(word: str, dimensions: int = IDENTITY) -> Array:
-    """(dimensions,) a unit vector that depends on the word alone; those of two words are nearly orthogonal."""
-    seed = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "big")
-    drawn = np.random.default_rng(seed).standard_normal(dimensions)
-    return np.asarray(drawn / np.linalg.norm(drawn), np.float32)
