@@ -12,14 +12,10 @@ import numpy as np
 import polars as pl
 import pytest
 from command_line import HOW, TABLE, TEXTS, WHAT, Runner, write_table
-from tiny_bundled import tiny_bundled
-from tiny_models import tiny
 
 from answerspace import Embedder, InputError
 from answerspace.backbones.bundled import load_bundled
-from answerspace.backbones.causal import CausalBackbone
 from answerspace.backbones.fake import FakeBackbone
-from answerspace.backbones.masked import MaskedBackbone
 from answerspace.backbones.stored_states import quantised, restored
 from answerspace.embedder import Reading
 from answerspace.settings import Settings
@@ -31,7 +27,6 @@ ANIMALS = [
     "which horse is green ?",
     "the cat is red .",
     "black bird " * 30,
-    "odd: \udcff lone surrogate",
 ]
 QUESTION, OTHER = "which animal is here ?", "what colour"
 
@@ -39,10 +34,16 @@ QUESTION, OTHER = "which animal is here ?", "what colour"
 @lru_cache
 def embedder_of(kind):
     settings = Settings(normalize=False)
-    if kind == "bundled":
-        return Embedder(load_bundled(tiny_bundled()), settings)
     if kind == "fake":
         return Embedder(FakeBackbone(TABLE), settings)
+    from tiny_bundled import tiny_bundled  # torch takes a while to import: only for the tests that need it
+    from tiny_models import tiny
+
+    from answerspace.backbones.causal import CausalBackbone
+    from answerspace.backbones.masked import MaskedBackbone
+
+    if kind == "bundled":
+        return Embedder(load_bundled(tiny_bundled()), settings)
     model, tokenizer = tiny(kind)
     backbone = MaskedBackbone if kind == "roberta" else CausalBackbone
     return Embedder(backbone(model, tokenizer), settings)
@@ -87,11 +88,10 @@ def test_asking_a_saved_reading_is_close_to_asking_the_one_in_memory(kind, tmp_p
 @pytest.mark.parametrize("kind", ["fake", "roberta"])
 def test_models_that_keep_no_states_keep_the_texts_and_are_exact(kind, tmp_path):
     embedder = embedder_of(kind)
-    texts = [text for text in ANIMALS if kind == "fake" or "\udcff" not in text]
-    embedder.read(texts).save(tmp_path / "r")
+    embedder.read(ANIMALS).save(tmp_path / "r")
     opened = Reading.open(tmp_path / "r", embedder)
-    np.testing.assert_allclose(opened.ask(QUESTION), embedder.encode(texts, QUESTION), atol=2e-5)
-    assert opened.answer(QUESTION) == embedder.answer(texts, QUESTION)
+    np.testing.assert_allclose(opened.ask(QUESTION), embedder.encode(ANIMALS, QUESTION), atol=2e-5)
+    assert opened.answer(QUESTION) == embedder.answer(ANIMALS, QUESTION)
 
 
 def test_a_reading_grows_by_saving_to_it_and_keeps_every_text_once(tmp_path):
@@ -124,7 +124,8 @@ def saved(tmp_path):
 
 
 def test_another_model_is_refused(saved):
-    other = Embedder(load_bundled(tiny_bundled(), text_length=12))
+    folder = embedder_of("bundled").backbone.folder
+    other = Embedder(load_bundled(folder, text_length=12))
     for use in (lambda: other.open_reading(saved), lambda: other.read(["dog"]).save(saved)):
         with pytest.raises(InputError, match="must be used with the model that made it"):
             use()

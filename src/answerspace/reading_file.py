@@ -158,11 +158,13 @@ class Block:
 
     def texts(self, start: int, stop: int) -> list[str]:
         """Texts ``start`` to ``stop`` of the block."""
+        if start == stop:  # a block of rows whose texts were all there before
+            return []
         arrays, _ = self._map()
         ends, data = arrays["text_ends"], arrays["texts"]
         first = int(ends[start - 1]) if start else 0
         edges = ends[start:stop].tolist()
-        whole = data[first : edges[-1]].tobytes() if edges else b""
+        whole = data[first : edges[-1]].tobytes()
         starts = [first, *edges[:-1]]
         return [
             whole[one - first : other - first].decode("utf-8", "surrogatepass")
