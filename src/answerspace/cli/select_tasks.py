@@ -232,6 +232,9 @@ def experiment(
     per_task: Annotated[int, typer.Option(min=1, help="Distinct examples of a source task.")] = 24,
     target_examples: Annotated[int, typer.Option(min=2, help="Evaluation examples of a target.")] = 16,
     targets: Annotated[int, typer.Option(min=1, help="At most this many targets, spread over categories.")] = 20,
+    related: Annotated[
+        bool, typer.Option("--related", help="Let the pool hold the test tasks of other data sets too.")
+    ] = False,
     words: Annotated[int, typer.Option(min=8, help="Inputs are cut to this many words.")] = 32,
     seeds: Annotated[int, typer.Option(min=1, help="Runs per target, way and k.")] = 3,
     encoder: Encoder = "bundled",
@@ -241,7 +244,7 @@ def experiment(
 
     answerspace select-tasks experiment --data DIR --output runs/transfer
 
-    A stopped sweep goes on with the same command.
+    The targets are test tasks of categories that no train task has. A stopped sweep goes on with the same command.
     """
     from answerspace.task_selection.instruction_vectors import VectorFile, instruction_encoder
     from answerspace.task_selection.mixture import read_examples
@@ -266,7 +269,7 @@ def experiment(
         encode = VectorFile(instruction_encoder(encoder, ctx.obj), folder / "vectors.npz")
         results = run_sweep(
             judged,
-            pool,
+            [*pool, *test] if related else pool,
             examples,
             encode,
             predictor_trainer(encode),
@@ -277,6 +280,7 @@ def experiment(
             seeds=seeds,
             tell=(lambda note: None) if quiet else say,
         )
+        encode.write()
     curve = sweep_curve(results)
     for way, points in curve.items():
         for size, score in points.items():

@@ -1,0 +1,115 @@
+"""The parts of task selection that need torch: alignment, rank classification, published recipes."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_bundled import ANIMALS, COLOURS, write_start
+from tiny_models import tiny
+
+from answerspace.errors import InputError
+from answerspace.task_selection.alignment import ALIGNMENTS, AlignmentRecipe, align, supervised_contrastive
+from answerspace.task_selection.alignment_pairs import Instruction, instructions_of
+from answerspace.task_selection.rank_classification import choice_scores, generated_answers
+from answerspace.task_selection.task_pool import PoolTask
+from answerspace.training.language_recipe import read_language_recipe
+
+RECIPES = Path(__file__).parent.parent / "recipes"
+
+
+def test_the_contrastive_loss_by_hand():
+    """Two groups of two equal unit vectors, orthogonal: each row is e^(1/t) against e^(1/t) + 2."""
+    vectors = torch.eye(2).repeat_interleave(2, 0)
+    loss = supervised_contrastive(vectors, torch.tensor([0, 0, 1, 1]), temperature=0.5)
+    assert float(loss) == pytest.approx(-math.log(math.exp(2) / (math.exp(2) + 2)), rel=1e-5)
+    alone = supervised_contrastive(torch.eye(3)[[0, 0, 1]], torch.tensor([0, 0, 1]), temperature=0.5)
+    assert float(alone) == pytest.approx(-math.log(math.exp(2) / (math.exp(2) + 1)), rel=1e-5)
+
+
+def instructions(words, group):
+    return [Instruction(f"what {word} is the {word} here", f"{group} {word}", f"{o}") for word in words for o in "abc"]
+
+
+@pytest.mark.parametrize("loss", ["cosine", "contrastive"])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_alignment_keeps_the_best_epoch_and_writes_a_model(tmp_path, loss):
+    sentence_transformers = pytest.importorskip("sentence_transformers")
+    start = tmp_path / "start"
+    start.mkdir()
+    write_start(start)
+    rest, dev = instructions(COLOURS, "colour"), instructions(ANIMALS[:2], "animal")
+    recipe = AlignmentRecipe(loss, 1e-3, epochs=2, batch=2, each=2, trained_blocks=1, max_length=30)
+    notes: list[str] = []
+    rows = align(str(start), rest, dev, recipe, tmp_path / "out", tell=notes.append)
+    assert [row["epoch"] for row in rows] == [0, 1, 2]
+    assert len(notes) == 3
+    saved = json.loads((tmp_path / "out" / "alignment.json").read_text())
+    assert saved["recipe"]["loss"] == loss
+    assert saved["epochs"] == rows
+    before = sentence_transformers.SentenceTransformer(str(start), device="cpu")
+    after = sentence_transformers.SentenceTransformer(str(tmp_path / "out" / "model"), device="cpu")
+    first, last = (dict(model.named_parameters()) for model in (before, after))
+    changed = {name for name in first if "pooler" not in name and not torch.equal(first[name], last[name])}
+    best = max(rows, key=lambda row: row["dev"])
+    assert all(".layer.1." in name for name in changed)  # the first block and the embeddings are frozen
+    assert bool(changed) == (best["epoch"] > 0)
+    with pytest.raises(InputError, match="must not be trained on"):
+        align(str(start), [*rest, dev[0]], dev, recipe, tmp_path / "again")
+
+
+def test_the_published_alignment_is_the_published_one():
+    recipe = ALIGNMENTS["published"]
+    assert (recipe.learning_rate, recipe.epochs, recipe.batch, recipe.warmup, recipe.seed) == (1e-6, 5, 16, 0.1, 42)
+    assert recipe.trained_blocks is None
+
+
+def test_instructions_of_a_pool_are_grouped_by_category_or_task():
+    tasks = [PoolTask("t", ("a", "b"), "", "o"), PoolTask("u", ("c",), "QA", "p")]
+    assert instructions_of(tasks) == [
+        Instruction("a", "t", "o"),
+        Instruction("b", "t", "o"),
+        Instruction("c", "QA", "p"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["t5", "gpt2"])
+def test_choice_scores_are_summed_log_probabilities(name):
+    """Against the logits themselves, token by token, without length normalisation."""
+    model, tokenizer = tiny(name)
+    prompt, choices = "the cat runs", ["yes", "no it is not"]
+    scores = choice_scores(model, tokenizer, [prompt, "a dog"], choices)
+    assert scores.shape == (2, 2)
+    for choice, score in zip(choices, scores[0], strict=True):
+        ids = tokenizer(prompt)["input_ids"]
+        with torch.no_grad():
+            if name == "t5":
+                wanted = tokenizer(text_target=choice)["input_ids"]
+                shifted = [model.config.decoder_start_token_id, *wanted[:-1]]
+                logits = model(input_ids=torch.tensor([ids]), decoder_input_ids=torch.tensor([shifted])).logits[0]
+            else:
+                wanted = tokenizer(" " + choice, add_special_tokens=False)["input_ids"]
+                logits = model(input_ids=torch.tensor([[*ids, *wanted]])).logits[0, len(ids) - 1 : -1]
+        by_hand = logits.log_softmax(-1)[range(len(wanted)), wanted].sum()
+        assert score == pytest.approx(float(by_hand), rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["t5", "gpt2"])
+def test_generated_answers_are_one_per_prompt_and_greedy(name):
+    model, tokenizer = tiny(name)
+    answers = generated_answers(model, tokenizer, ["the cat runs", "a dog"], answer_tokens=4)
+    assert len(answers) == 2
+    assert all(isinstance(answer, str) for answer in answers)
+    assert answers == generated_answers(model, tokenizer, ["the cat runs", "a dog"], answer_tokens=4)
+
+
+@pytest.mark.parametrize(("name", "rate"), [("p3", 1e-4), ("niv2", 5e-5)])
+def test_the_published_training_is_a_recipe_of_the_training_room(name, rate):
+    recipe = read_language_recipe(RECIPES / f"insta-t5-3b-{name}.toml")
+    assert (recipe.base, recipe.train.learning_rate, recipe.train.batch) == ("google/t5-xl-lm-adapt", rate, 256)
+    assert (recipe.train.epochs, recipe.data.length, recipe.data.answer_length) == (3, 1024, 256)
+    assert np.isclose(recipe.data.dev_share, 0)
