@@ -153,7 +153,8 @@ def test_purity_by_hand():
 def test_perfect_vectors_score_one_and_constant_ones_nothing():
     labels = [label for label in "abcd" for _ in range(5)]
     perfect = ict_scores(np.stack([direction(label) for label in labels]), labels, seeds=3)
-    assert [perfect[name] for name in ("ari", "purity", "homogeneity", "v", "silhouette gold")] == pytest.approx([1] * 5)
+    names = ("ari", "purity", "homogeneity", "v", "silhouette gold")
+    assert [perfect[name] for name in names] == pytest.approx([1] * 5)
     assert perfect["ari sd"] == 0
     rng = np.random.default_rng(0)
     assert abs(ict_scores(rng.standard_normal((20, 8)), labels, seeds=3)["ari"]) < 0.5
