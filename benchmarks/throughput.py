@@ -5,7 +5,9 @@
 Two corpora are made up from a fixed seed: one whose texts have about 128 tokens on average and a realistic mix of
 lengths, one of short texts. In every round all candidates embed the whole corpus in turn, so a machine that slows down
 slows them all; a ratio is taken within a round, and its median and range are over rounds. Also measured: what a
-further question costs once a reading is kept, and what ten questions in one call cost against one.
+further question costs once a reading is kept, what ten questions in one call cost against one, and what a call costs
+against the bare engine on tokenised, sorted batches. ``--clock processor`` counts the processor's time instead of the
+clock's: on a machine with other work only that says something (give OMP_NUM_THREADS=1 with it: torch's threads spin).
 """
 
 from __future__ import annotations
@@ -74,11 +76,28 @@ def speeds(
     }
 
 
+def bare_engine(embedder: Embedder, texts: list[str], clock: str) -> float:
+    """Seconds that the two networks take alone: tokenised before, batches of the nearest lengths, nothing gathered."""
+    backbone = embedder.backbone
+    rows = sorted(([backbone._cls, *backbone._cut(ids), backbone._sep] for ids in backbone._ids(texts)), key=len)
+    batches = [backbone._padded(rows[i : i + 32]) for i in range(0, len(rows), 32)]
+    questions = [backbone._questions([QUESTIONS[0]] * len(ids))[:2] for ids, _ in batches]
+    last = [f"states_{backbone.layers}"]
+
+    def run() -> None:
+        for (ids, mask), (asked, asked_mask) in zip(batches, questions, strict=True):
+            pairs = backbone._reader.run({"ids": ids, "mask": mask})
+            pairs.pop("pooled")
+            backbone._asker.run({"text_mask": mask, "ids": asked, "mask": asked_mask, **pairs}, last)
+
+    return timed(run, clock)
+
+
 def question_costs(texts: list[str], rounds: int, what: str, clock: str) -> dict[str, Measured]:
     """Seconds of the first question and of each further one, and their ratio; ten questions in one call over one."""
     embedder = Embedder.load()
     embedder.encode(texts[:64], QUESTIONS[0])
-    first, further, share, ten = [], [], [], []
+    first, further, share, ten, bare = [], [], [], [], []
     for _ in track(range(rounds), what):
         start = CLOCKS[clock]()
         reading = embedder.read(texts)
@@ -91,11 +110,13 @@ def question_costs(texts: list[str], rounds: int, what: str, clock: str) -> dict
         share.append(further[-1] / first[-1])
         one = timed(lambda: embedder.encode(texts, QUESTIONS[0]), clock)
         ten.append(timed(lambda: embedder.encode(texts, QUESTIONS), clock) / one)
+        bare.append(one / bare_engine(embedder, texts, clock))
     return {
         "first question, s": Measured.of(first),
         "each further question, s": Measured.of(further),
         "further / first": Measured.of(share),
         "ten questions in one call / one": Measured.of(ten),
+        "one call / the bare engine": Measured.of(bare),
     }
 
 
