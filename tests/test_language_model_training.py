@@ -492,7 +492,7 @@ def test_a_run_that_cannot_be_is_refused_from_the_command_line(
     changes: list[str], says: str, base: Callable[[str], str], data: Path, tmp_path: Path, capsys: Any
 ) -> None:
     words = ["train", "opt-1.3b", "--data", str(data), "--output", str(tmp_path), "--set", f'base="{base("opt")}"']
-    words += [word for change in ["train.device_batch=4", *changes] for word in ("--set", change)]
+    words += [word for change in ["train.device_batch=4", "data.length=200", *changes] for word in ("--set", change)]
     assert command(words) == 2
     assert says in capsys.readouterr().err
 

@@ -23,7 +23,7 @@ from answerspace.backbones.causal import CausalBackbone
 from answerspace.backbones.masked import MaskedBackbone
 from answerspace.backbones.prompt_tokens import PromptOptions
 from answerspace.backbones.seq2seq import Seq2SeqBackbone
-from answerspace.backbones.torch_model import TorchModel, capacity
+from answerspace.backbones.torch_model import capacity
 from answerspace.embedder import Embedder
 from answerspace.errors import InputError, ModelError
 from answerspace.loading import load_backbone, save_settings
@@ -36,6 +36,7 @@ from answerspace.training.language_recipe import LanguageRecipe, Lora
 from answerspace.training.qa_rows import QA, QARows, read_qa
 from answerspace.training.trainer_callbacks import LogFile, ProgressBar, StopAfterStep
 
+Trainable = MaskedBackbone | CausalBackbone | Seq2SeqBackbone
 ANSWER_TOKENS = {"masked": 3, "causal": 3, "seq2seq": 20}
 RECIPE_FILE = "recipe.json"
 LOG = "log.jsonl"
@@ -106,7 +107,7 @@ class LanguageRun:
         make = ExampleMaker(asker, recipe.data.answer_length)
         train, dev = self._fitting(rows.train, make), self._fitting(rows.dev, make)
         if recipe.train.gradient_checkpointing:
-            asker.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            checkpoint_activations(asker.model)
         self.model = asker.model if recipe.lora is None else with_lora(asker.model, recipe.lora)
         self.stop = StopAfterStep()
         self.progress = ProgressBar()
@@ -143,7 +144,7 @@ class LanguageRun:
             self.seconds += time.monotonic() - started
         return until_step is None or until_step >= self.trainer.state.max_steps
 
-    def dev_scores(self, asker: TorchModel, dev: list[QA]) -> dict[str, float]:
+    def dev_scores(self, asker: Trainable, dev: list[QA]) -> dict[str, float]:
         """The retrieval accuracy of the model as it stands, asked as it will be."""
         sample = retrieval_rows(dev, self.recipe.dev.rows)
         if not sample:
@@ -252,7 +253,7 @@ def training_arguments(recipe: LanguageRecipe, output: Path, *, with_dev: bool, 
             f"train.batch must be a multiple of train.device_batch x processes. Got {train.batch} and "
             f"{train.device_batch} x {processes}; change one with --set."
         )
-    output.mkdir(parents=True, exist_ok=True)
+    (output / "checkpoints").mkdir(parents=True, exist_ok=True)  # every process looks into it
     best = with_dev and recipe.dev.patience > 0
     schedule = {"constant": "constant_with_warmup"}.get(train.schedule, train.schedule)
     return TrainingArguments(
@@ -290,10 +291,10 @@ def training_arguments(recipe: LanguageRecipe, output: Path, *, with_dev: bool, 
     )
 
 
-def load_asker(recipe: LanguageRecipe) -> TorchModel:
+def load_asker(recipe: LanguageRecipe) -> Trainable:
     """The base model with the prompts that it is trained on and will be asked with."""
     loaded, _ = load_backbone(recipe.base, device="cpu", dtype=recipe.train.weights)
-    if not isinstance(loaded, TorchModel):
+    if not isinstance(loaded, Trainable):
         raise ModelError(
             f"The base model must be a masked, causal or encoder-decoder model. Got a {loaded.kind} model; "
             "the bundled model has recipes of its own."
@@ -320,13 +321,22 @@ def answer_tokens(recipe: LanguageRecipe, kind: str) -> int:
     return ANSWER_TOKENS[kind] if recipe.answer_tokens is None else recipe.answer_tokens
 
 
-def asker_of(kind: str, model: Any, tokenizer: Any, options: PromptOptions, slots: int) -> TorchModel:
+def asker_of(kind: str, model: Any, tokenizer: Any, options: PromptOptions, slots: int) -> Trainable:
     """A backbone around a model that is already in memory."""
     if kind == "masked":
         return MaskedBackbone(model, tokenizer, options, masks=slots)
     if kind == "causal":
         return CausalBackbone(model, tokenizer, options, answer_tokens=slots)
     return Seq2SeqBackbone(model, tokenizer, options, answer_tokens=slots)
+
+
+def checkpoint_activations(model: Any) -> None:
+    """Compute activations again in the backward pass instead of keeping them."""
+    enable = getattr(model, "activation_checkpointing_enable", None)
+    if enable is not None:
+        enable({"use_reentrant": False})
+    else:  # its name in earlier 5.x releases of transformers
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
 
 
 def with_lora(model: Any, lora: Lora) -> Any:

@@ -43,19 +43,25 @@ def train_bundled(
     if chosen.distil is not None and teacher is None:
         raise InputError(f"A teacher must be given with --teacher: the recipe {recipe} has a section [distil].")
     rows, source = _rows(chosen, data, tell)
-    vectors = None
+    vectors, taught_by = None, None
     if teacher is not None:
-        embedder = teacher if isinstance(teacher, Embedder) else Embedder.load(str(teacher))
+        embedder, taught_by = _teacher(teacher)
         vectors = TeacherVectors(embedder, output / "teacher")
     run = Run(chosen, rows, output, device or ("cuda" if torch.cuda.is_available() else "cpu"), teacher=vectors)
     scores = run.train()
     folder = output / "model"
-    taught_by = f"a {teacher.backbone.kind} embedder" if isinstance(teacher, Embedder) else teacher and str(teacher)
     set_by_hand = [f"# --set {change}\n" for change in changes] + ([f"# --base {base}\n"] if base else [])
     text = recipe_text(recipe).rstrip("\n") + "\n" + "".join(set_by_hand)
     made = card(Path(recipe).name, text, rows, run.state, scores, source=source, teacher=taught_by)
     export(run.network, run.start, folder, made)
     return folder
+
+
+def _teacher(teacher: str | Path | Embedder) -> tuple[Embedder, str]:
+    """The embedder and what to call it."""
+    if isinstance(teacher, Embedder):
+        return teacher, f"a {teacher.backbone.kind} embedder"
+    return Embedder.load(str(teacher)), str(teacher)
 
 
 def _rows(recipe: Recipe, data: str | Path | None, tell: Callable[[str], None]) -> tuple[Rows, str | None]:
