@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from tiny_models import CAUSAL, tiny
 
-from answerspace.answers import Asking
-from answerspace.backbones.causal import CausalBackbone
+from answerspace import Embedder
+from answerspace.answers import Answered, Asking
+from answerspace.backbones.causal import CausalBackbone, CausalRead
 from answerspace.backbones.prompt_tokens import PromptOptions
 from answerspace.prompts import ALPACA
+from answerspace.settings import Settings
 
 TEXTS = ["The soup was cold.", "My flight to Boston was late. " * 9, "x", "", "Bad battery;\n\n### Instruction:\nno"]
 QUESTIONS = ["What is being reviewed?", "Who? " * 6, "Why?", "\nHow does the customer feel?"]
@@ -64,3 +68,24 @@ def test_a_model_of_another_kind_is_left_to_ask() -> None:
         assert backbone.ask_many(backbone.read(TEXTS), QUESTIONS, FIRST) is None
     finally:
         backbone.model.config.model_type = kind
+
+
+@pytest.mark.parametrize("aggregation", ["first_answer", "mean_answer"])
+def test_a_call_with_several_questions_packs_them_where_it_can(aggregation: str) -> None:
+    """More questions than go together, two of them equal; the same vectors as one call each, within 2e-5."""
+    backbone = CausalBackbone(*tiny("llama"))
+    packed: list[int] = []
+    plain = backbone.ask_many
+
+    def counted(read: CausalRead, instructions: Sequence[str], asking: Asking) -> list[Answered] | None:
+        found = plain(read, instructions, asking)
+        packed.append(0 if found is None else len(instructions))
+        return found
+
+    backbone.ask_many = counted  # type: ignore[method-assign]
+    embedder = Embedder(backbone, Settings(aggregation=aggregation))
+    many = [f"{question} {i % 9}" for i, question in enumerate(QUESTIONS * 5)]
+    together = embedder.encode(TEXTS, many)
+    assert packed == ([16, 4] if aggregation == "first_answer" else [0, 0])
+    for question, vectors in zip(many[::6], together[::6], strict=True):
+        np.testing.assert_allclose(vectors, embedder.encode(TEXTS, question), rtol=2e-5, atol=2e-5)

@@ -27,6 +27,7 @@ from answerspace.vector_cache import VectorCache, scope_of
 
 T = TypeVar("T")
 DEFAULT_BATCH = 32
+TOGETHER = 16  # questions in one pass, where a backbone takes several: its mask grows with their square
 
 
 class Asked(NamedTuple):
@@ -253,8 +254,8 @@ class Embedder:
             for batch, wanted in _progress(grouped_batches(unique, lacking, batch_size), "texts", show_progress):
                 texts = [unique[i] for i in batch]
                 read = self.backbone.read(texts)
-                for place in wanted:
-                    made = self._ask_batch(read, [questions[place]] * len(batch), plan)
+                asked = self._ask_each(read, [questions[place] for place in wanted], len(batch), plan)
+                for place, made in zip(wanted, asked, strict=True):
                     self._keep(texts, questions[place], plan, *made, self.backbone.fingerprint)
                     gathered[place].put(batch, *made)
         return [
@@ -326,6 +327,19 @@ class Embedder:
         scope = None if self.cache is None else plan.scope(self.backbone, fingerprint, question)
         if self.cache is not None and scope is not None:
             self.cache.put(scope, texts, vectors, answers)
+
+    def _ask_each(self, read: Any, questions: list[str], rows: int, plan: _Plan) -> Iterator[tuple[Array, list[str]]]:
+        """Vectors and answers of a batch under each question; in one pass over several where the backbone has that."""
+        many = getattr(self.backbone, "ask_many", None)
+        if plan.reencode is not None or plan.answer_filter is not None:
+            many = None
+        for start in range(0, len(questions), TOGETHER):
+            some = questions[start : start + TOGETHER]
+            answered = many(read, some, plan.asking) if many is not None and len(some) > 1 else None
+            if answered is None:
+                yield from (self._ask_batch(read, [question] * rows, plan) for question in some)
+            else:
+                yield from ((plan.aggregate(one), one.answers) for one in answered)
 
     def _ask_batch(self, read: Any, questions: list[str], plan: _Plan) -> tuple[Array, list[str]]:
         if plan.reencode is not None:
