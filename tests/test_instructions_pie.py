@@ -1,11 +1,13 @@
 """PIE's prompt, states, contrast and training on tiny models made in memory."""
 
 import copy
+import json
 import math
 
 import numpy as np
 import pytest
 import torch
+from command_line import Runner
 from tiny_models import tiny
 
 from answerspace.backbones.causal import CausalBackbone
@@ -17,7 +19,7 @@ from answerspace.embedder import Embedder
 from answerspace.errors import InputError
 from answerspace.instructions.benchmark import Labelled
 from answerspace.instructions.contrast import TripleMaker, contrast_loss
-from answerspace.instructions.pie import PROMPTS, PieEncoder, with_stop
+from answerspace.instructions.pie import PROMPTS, PieEncoder, load_pie, with_stop
 from answerspace.instructions.pie_training import PieRecipe, PieTrainer
 from answerspace.instructions.task_labels import TaskLabel
 
@@ -235,3 +237,15 @@ def test_what_cannot_be_trained_is_refused():
         PieTrainer(PieEncoder(Embedder(FakeBackbone())), ROWS)
     with pytest.raises(InputError, match="lora_targets must name linear maps"):
         PieTrainer(encoder("opt", fresh=True), ROWS, PieRecipe(lora_targets=("nothing",)))
+
+
+def test_the_train_command_writes_a_model_that_loads(tmp_path, capsys):
+    model, tokenizer = tiny("opt")
+    for part in (model, tokenizer):
+        part.save_pretrained(tmp_path / "start")
+    (tmp_path / "set.json").write_text(json.dumps([row.text for row in ROWS]))
+    options = ["--model", tmp_path / "start", "--output", tmp_path / "out", "--epochs", 0.5, "--batch-size", 4]
+    done = Runner(capsys)("instructions", "train", tmp_path / "set.json", *options)
+    assert done.code == 0, done.err
+    assert f"Wrote {tmp_path / 'out'}" in done.out
+    assert np.isfinite(load_pie(str(tmp_path / "out")).encode(TEXTS)).all()
