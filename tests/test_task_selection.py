@@ -278,8 +278,15 @@ def test_equal_instructions_have_cosine_one_by_characters():
     vectors = character_vectors(["sort the list", "write poems", "sort the list"])
     assert vectors[0] @ vectors[2] == pytest.approx(1, abs=1e-5)
     assert vectors[0] @ vectors[1] < 0.2
+    assert KeptVectors(character_vectors)(["sort", "write poems"]).shape[0] == 2
     with pytest.raises(InputError, match="at least one word"):
         character_vectors(["", " "])
+
+
+def test_the_lexical_encoder_selects_with_stability():
+    chosen = select_tasks(TARGET, POOL, KeptVectors(character_vectors), k=2, recipe=RECIPES["insta"])
+    assert chosen.picks[0].name == "myth"
+    assert 0 <= chosen.stability <= 1
 
 
 def test_vectors_are_kept_in_memory_and_in_a_file(tmp_path):

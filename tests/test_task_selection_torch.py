@@ -12,11 +12,15 @@ import torch
 from tiny_bundled import ANIMALS, COLOURS, write_start
 from tiny_models import tiny
 
+from answerspace.backbones.fake import FakeBackbone
+from answerspace.embedder import Embedder
 from answerspace.errors import InputError
 from answerspace.task_selection.alignment import ALIGNMENTS, AlignmentRecipe, align, supervised_contrastive
 from answerspace.task_selection.alignment_pairs import Instruction, instructions_of
-from answerspace.task_selection.rank_classification import choice_scores, generated_answers
+from answerspace.task_selection.mixture import build_mixture, write_mixture
+from answerspace.task_selection.rank_classification import choice_scores, generated_answers, judge_model
 from answerspace.task_selection.task_pool import PoolTask
+from answerspace.training.language_model import train_language_model
 from answerspace.training.language_recipe import read_language_recipe
 
 RECIPES = Path(__file__).parent.parent / "recipes"
@@ -113,3 +117,30 @@ def test_the_published_training_is_a_recipe_of_the_training_room(name, rate):
     assert (recipe.base, recipe.train.learning_rate, recipe.train.batch) == ("google/t5-xl-lm-adapt", rate, 256)
     assert (recipe.train.epochs, recipe.data.length, recipe.data.answer_length) == (3, 1024, 256)
     assert np.isclose(recipe.data.dev_share, 0)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_from_a_selection_to_a_judged_model(tmp_path):
+    """The whole way on a tiny encoder-decoder: mixture, the published recipe with small numbers, evaluation."""
+    model, tokenizer = tiny("t5")
+    model.save_pretrained(tmp_path / "base")
+    tokenizer.save_pretrained(tmp_path / "base")
+    tasks = [PoolTask("colour", ("Say the colour.",)), PoolTask("animal", ("Say the animal.",))]
+    examples = {"colour": [("the red cat", "red")] * 4, "animal": [("a black dog", "dog")] * 4}
+    data = write_mixture(build_mixture(tasks, examples), tmp_path / "mixture.jsonl")
+    changes = ["data.length=128", "data.answer_length=24", "train.batch=4", "train.device_batch=4", "train.epochs=1"]
+    changes += ["train.precision=float32", "train.gradient_checkpointing=false", f"base={tmp_path / 'base'}"]
+    recipe = read_language_recipe(RECIPES / "insta-t5-3b-niv2.toml", changes)
+    folder = train_language_model(recipe, tmp_path / "run", data=data, device="cpu")
+    backbone = Embedder.load(str(folder)).backbone
+    rows = [("the blue bird", "blue"), ("the red horse", "red")]
+    labelled = judge_model(backbone, "Say the colour.", rows, ["red", "blue"])
+    assert labelled.accuracy in (0, 0.5, 1)
+    assert labelled.rouge_l == labelled.accuracy  # one-word labels
+    free = judge_model(backbone, "Say the colour.", rows)
+    assert free.accuracy is None
+    assert free.examples == 2
+    with pytest.raises(InputError, match="causal and encoder-decoder"):
+        judge_model(FakeBackbone({}), "Say it.", rows)
+    with pytest.raises(InputError, match="at least one example"):
+        judge_model(backbone, "Say it.", [])

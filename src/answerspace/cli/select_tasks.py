@@ -222,6 +222,35 @@ def mix(
     typer.echo(f"{len(mixture):,} examples of {len(names)} tasks in {output}.")
 
 
+@app.command("judge")
+def judge(
+    ctx: typer.Context,
+    model: Annotated[str, typer.Option(help="A trained causal or encoder-decoder model: a folder or hub id.")],
+    pool: Annotated[str, typer.Option(help="The file that describes the target task.")],
+    task: Annotated[str, typer.Option(help="The target's name in it.")],
+    examples: Annotated[str, typer.Option(help="JSON Lines (.gz too) with task, input and output.")],
+    limit: Annotated[int | None, typer.Option(min=1, help="Use the first examples only.")] = None,
+    where: Where = None,
+) -> None:
+    """Score a trained model on a target: rank classification where the task has labels, ROUGE-L.
+
+    answerspace select-tasks judge --model runs/target/model --pool tasks.jsonl --task mine --examples examples.jsonl
+    """
+    from answerspace.task_selection.mixture import read_examples
+    from answerspace.task_selection.rank_classification import judge_model
+    from answerspace.task_selection.task_pool import read_pool
+
+    found = {one.name: one for one in read_pool(pool, where=_conditions(where))}
+    rows = read_examples(examples).get(task, [])[:limit]
+    if task not in found or not rows:
+        raise InputError(f"--task must be a task of {pool} with examples in {examples}. Got {task!r}.")
+    target = found[task]
+    choices = target.answers if {answer for _, answer in rows} <= set(target.answers) else ()
+    scores = judge_model(ctx.obj(model).backbone, target.instructions[0], rows, choices)
+    accuracy = "" if scores.accuracy is None else f"accuracy {100 * scores.accuracy:.1f}, "
+    typer.echo(f"{task}: {accuracy}ROUGE-L {100 * scores.rouge_l:.1f} on {scores.examples} examples.")
+
+
 @app.command("experiment")
 def experiment(
     ctx: typer.Context,

@@ -57,7 +57,10 @@ def character_cosines(texts: Sequence[str]) -> Numbers:
 
 
 class KeptVectors:
-    """An encoder that remembers: each distinct instruction is encoded once."""
+    """An encoder that remembers: each distinct instruction is encoded once.
+
+    Character vectors are fit on the texts they come with and are made anew in every call.
+    """
 
     def __init__(self, encode: InstructionEncoder) -> None:
         self._encode = encode
@@ -65,6 +68,8 @@ class KeptVectors:
 
     def __call__(self, texts: Sequence[str]) -> Array:
         """(n, d) vectors in the order of the texts."""
+        if self._encode is character_vectors:
+            return self._encode(texts)
         new = [text for text in dict.fromkeys(texts) if text not in self._kept]
         if new:
             vectors = np.asarray(self._encode(new))
@@ -88,6 +93,8 @@ class VectorFile(KeptVectors):
 
     def __call__(self, texts: Sequence[str]) -> Array:
         """(n, d) vectors in the order of the texts."""
+        if self._encode is character_vectors:
+            raise InputError("--encoder lexical has no vectors of its own to keep; choose another for this.")
         new = [text for text in dict.fromkeys(texts) if text not in self._kept]
         for start in range(0, len(new), self._chunk):
             super().__call__(new[start : start + self._chunk])

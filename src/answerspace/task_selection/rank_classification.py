@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from answerspace.errors import InputError
 
 Numbers = npt.NDArray[np.float64]
 IGNORED = -100
@@ -34,6 +37,39 @@ def choice_scores(
 def rank_accuracy(scores: Numbers, choices: Sequence[str], answers: Sequence[str]) -> float:
     """Share of rows whose best choice (n, c) is the answer; ties go to the earlier choice."""
     return float(np.mean([choices[i] == answer for i, answer in zip(scores.argmax(1), answers, strict=True)]))
+
+
+@dataclass(frozen=True)
+class TargetScores:
+    """What a trained model does on a target: ``accuracy`` by rank classification (None without labels), ``rouge_l``."""
+
+    accuracy: float | None
+    rouge_l: float
+    examples: int
+
+
+def judge_model(
+    backbone: Any, instruction: str, examples: Sequence[tuple[str, str]], choices: Sequence[str] = ()
+) -> TargetScores:
+    """Rank classification over the choices, and ROUGE-L of the chosen or, without choices, of greedy answers.
+
+    ``backbone`` is a causal or encoder-decoder backbone of ``Embedder.load``, which knows the prompt its model was
+    trained with. InputError for a model that writes no text.
+    """
+    if backbone.kind not in ("causal", "seq2seq"):
+        raise InputError(f"Only causal and encoder-decoder models can be judged. Got a {backbone.kind} model.")
+    if not examples:
+        raise InputError("The target must have at least one example. Got none.")
+    prompts = [backbone.options.template.render(text, instruction) for text, _ in examples]
+    answers = [answer for _, answer in examples]
+    if choices:
+        scores = choice_scores(backbone.model, backbone.tokenizer, prompts, choices)
+        said = [choices[i] for i in scores.argmax(1)]
+        accuracy = rank_accuracy(scores, choices, answers)
+    else:
+        said, accuracy = generated_answers(backbone.model, backbone.tokenizer, prompts), None
+    mean = float(np.mean([rouge_l(a, b) for a, b in zip(said, answers, strict=True)]))
+    return TargetScores(accuracy, mean, len(answers))
 
 
 def rouge_l(prediction: str, reference: str) -> float:

@@ -152,7 +152,7 @@ def run_part(
         return {f"overlap at {one.k}, {one.name}": run_published(one, encode, recipe) for one in benchmark.lists}
     measured = benchmark.roe if part == "roe" else benchmark.taskweb
     label = "RoE" if part == "roe" else "TaskWeb"
-    found = {}
+    found: dict[str, Numbers] = {}
     for prior, values in run_transfers(measured, encode, recipe, PRIORS).items():
         said = "" if prior == "none" else f", prior ({prior})"
         found |= {f"{label}{said}, {name}": numbers for name, numbers in values.items()}

@@ -122,7 +122,7 @@ def run_sweep(
     for place, target in enumerate(targets):
         sources = [i for i, task in enumerate(usable) if not task.origin or task.origin != target.task.origin]
         scores = space.scores(len(usable) + place, sources)
-        for way, k, seed in _plan(sizes, len(sources), seeds):
+        for way, k, seed in _plan(sizes, len(usable), seeds):
             if (target.task.name, way, k, seed) in done:
                 continue
             tasks = [usable[i] for i in _chosen(way, k, seed, scores, sources, len(usable))]
@@ -158,8 +158,8 @@ def predictor_trainer(encode: InstructionEncoder) -> Trainer:
 
     def train(mixture: Sequence[MixedExample], seed: int) -> Trained:
         distinct = list(dict.fromkeys((one.input, one.instruction, one.output) for one in mixture))
-        columns = [unit(encode([row[i] for row in distinct])) for i in range(3)]
-        return _Predictor(AnswerPredictor.fit(*columns), encode)
+        inputs, instructions, answers = (unit(encode([row[i] for row in distinct])) for i in range(3))
+        return _Predictor(AnswerPredictor.fit(inputs, instructions, answers), encode)
 
     return train
 
@@ -227,7 +227,7 @@ def _plan(sizes: Sequence[int], pool: int, seeds: int) -> Iterator[tuple[str, in
 def _chosen(way: str, k: int, seed: int, scores: Numbers, sources: Sequence[int], pool: int) -> list[int]:
     """Places in the pool. A seed's random order is the same for every target, so its texts are encoded once."""
     if way == "selected":
-        return [sources[i] for i in pick(scores, k)]
+        return [sources[i] for i in pick(scores, k)]  # all of them where k is larger
     allowed = set(sources)
     if way == "random":
         return [int(i) for i in np.random.default_rng(seed).permutation(pool) if int(i) in allowed][:k]
