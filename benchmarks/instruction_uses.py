@@ -31,6 +31,7 @@ from answerspace.instructions.task_embedding import TaskEncoder, Weights, join_p
 from answerspace.instructions.task_space import RememberedLabels, task_vectors
 from answerspace.similarity import unit_rows
 
+SIZES = (50, 145, 300)
 STAGES = ("files", "vectors", "select", "retrieve", "compress", "tasks", "speed")
 
 
@@ -40,9 +41,9 @@ class Work:
     def __init__(self, data: Path, folder: Path) -> None:
         self.data, self.folder = data, folder
         folder.mkdir(parents=True, exist_ok=True)
-        benchmark = read_benchmark(data / "eval" / "ieb")
-        self.eft = distinct_texts(benchmark.eft)
-        self.pool = distinct_texts([*benchmark.eft, *benchmark.ift])
+        self.eft = distinct_texts(read_benchmark(data / "eval" / "ieb").eft)
+        self.texts = [row.text for row in self.eft]
+        self.labels = [row.label for row in self.eft]
 
     def arrays(self) -> dict[str, np.ndarray]:
         """What the stage vectors kept."""
@@ -56,21 +57,20 @@ class Work:
 
 
 def files(work: Work) -> None:
-    """The benchmark as JSON Lines with labels, so that the commands can read it."""
-    for name, rows in (("eft", work.eft), ("pool", work.pool)):
-        with (work.folder / f"{name}.jsonl").open("w", encoding="utf-8") as file:
-            for row in rows:
-                file.write(json.dumps({"instruction": row.text, "label": row.label}) + "\n")
+    """The EFT test as JSON Lines with labels, so that the commands can read it."""
+    with (work.folder / "eft.jsonl").open("w", encoding="utf-8") as file:
+        for row in work.eft:
+            file.write(json.dumps({"instruction": row.text, "label": row.label}) + "\n")
 
 
 def vectors(work: Work) -> None:
-    """The parts of the task embedding of every instruction of the pool, and its parsed task."""
-    texts = [row.text for row in work.pool]
+    """The parts of the task embedding of every instruction, and its parsed task."""
+    texts = work.texts
     start = time.perf_counter()
     extractor = RememberedLabels(EnglishExtractor, show_progress=True)
     labels = [found[0] for found in extractor.labels(texts)]
     print(f"labels: {len(texts) / (time.perf_counter() - start):.0f} texts/s", flush=True)
-    encoder = TaskEncoder(Embedder.load(), extractor)
+    encoder = TaskEncoder(Embedder.load(cache=work.folder / "answers.sqlite"), extractor)
     start = time.perf_counter()
     answers = encoder.embedder.encode(texts, "What task does this instruction ask for?", show_progress=True)
     print(f"answers: {len(texts) / (time.perf_counter() - start):.0f} texts/s", flush=True)
@@ -99,23 +99,14 @@ def one_hot(parts: dict[str, np.ndarray]) -> np.ndarray:
     return unit_rows(np.concatenate(columns, 1))
 
 
-def own_rows(work: Work) -> np.ndarray:
-    """The places of the EFT test's instructions in the pool."""
-    place = {row.text.strip(): i for i, row in enumerate(work.pool)}
-    return np.array([place[row.text.strip()] for row in work.eft])
-
-
 def select_stage(work: Work) -> None:
-    """Coverage of the benchmark's labels on the EFT test (which the parser never saw) and on both tests."""
+    """Coverage of the benchmark's labels by every method."""
     parts = work.arrays()
-    for name, rows, sizes in (("eft", own_rows(work), [50, 145, 300]), ("both", np.arange(len(work.pool)), [300, 600])):
-        own = {part: values[rows] for part, values in parts.items()}
-        gold = [work.pool[row].label for row in rows]
-        found = compare_methods(
-            combined(own, Weights()), gold, sizes, guide=own["tasks"].tolist(), seeds=10, show_progress=True
-        )
-        about = f"{len(rows):,} instructions, {len(set(gold)):,} labels, 10 seeds"
-        work.show(f"select-{name}", f"{about}\n\n{comparison_table(found)}")
+    about = f"{len(work.texts):,} instructions, {len(set(work.labels)):,} labels, 10 seeds"
+    found = compare_methods(
+        combined(parts, Weights()), work.labels, SIZES, guide=parts["tasks"].tolist(), seeds=10, show_progress=True
+    )
+    work.show("select", f"{about}\n\n{comparison_table(found)}")
 
 
 def lexical(texts: list[str], analyzer: str, grams: tuple[int, int], first: int | None, dimensions: int) -> np.ndarray:
@@ -142,32 +133,28 @@ def models(parts: dict[str, np.ndarray], texts: list[str]) -> dict[str, np.ndarr
 
 
 def retrieve(work: Work) -> None:
-    """Precision at k by the benchmark's labels, each instruction looking among the others of its set."""
+    """Precision at k by the benchmark's labels, each instruction looking among the others."""
     parts = work.arrays()
-    for set_name, places in (("eft", own_rows(work)), ("both", np.arange(len(work.pool)))):
-        own = {part: values[places] for part, values in parts.items()}
-        texts, labels = ([getattr(work.pool[i], name) for i in places] for name in ("text", "label"))
-        rows = {
-            "task": combined(own, Weights()),
-            "bundled": own["answers"],
-            "parser-only": one_hot(own),
-            "tfidf-words": lexical(texts, "word", (1, 1), None, 256),
-            "tfidf-characters": lexical(texts, "char_wb", (3, 5), None, 256),
-            "tfidf-first-8-words": lexical(texts, "word", (1, 1), 8, 256),
-        }
-        lines = ["| | precision@1 | precision@4 | precision@10 |", "|---|---|---|---|"]
-        for name, one in rows.items():
-            found = precision_at(one, labels)
-            lines.append(f"| {name} | " + " | ".join(f"{100 * found[k]:.1f}" for k in (1, 4, 10)) + " |")
-        work.show(f"retrieve-{set_name}", "\n".join(lines) + "\n")
+    rows = {
+        "task": combined(parts, Weights()),
+        "bundled": parts["answers"],
+        "parser-only": one_hot(parts),
+        "tfidf-words": lexical(work.texts, "word", (1, 1), None, 256),
+        "tfidf-characters": lexical(work.texts, "char_wb", (3, 5), None, 256),
+        "tfidf-first-8-words": lexical(work.texts, "word", (1, 1), 8, 256),
+    }
+    lines = ["| | precision@1 | precision@4 | precision@10 |", "|---|---|---|---|"]
+    for name, one in rows.items():
+        found = precision_at(one, work.labels)
+        lines.append(f"| {name} | " + " | ".join(f"{100 * found[k]:.1f}" for k in (1, 4, 10)) + " |")
+    work.show("retrieve", "\n".join(lines) + "\n")
 
 
 def compress(work: Work) -> None:
     """Two benchmarks: instructions as items and encoders as models, tasks as items and trained models as models."""
     parts = work.arrays()
-    own = {name: values[own_rows(work)] for name, values in parts.items()}
-    texts, labels = [row.text for row in work.eft], np.array([row.label for row in work.eft])
-    encoders = models(own, texts)
+    texts, labels = work.texts, np.array(work.labels)
+    encoders = models(parts, texts)
     scores = np.stack(
         [(labels[neighbours(one, 5).rows] == labels[:, None]).mean(1) for one in encoders.values()], axis=1
     )
@@ -176,36 +163,30 @@ def compress(work: Work) -> None:
         writer.writerow(["item", "instruction", *encoders])
         for i, row in enumerate(work.eft):
             writer.writerow([i, row.text, *scores[i].round(3)])
-    found = measure_fidelity(scores, [20, 50, 100], vectors=combined(own, Weights()), draws=20, show_progress=True)
+    found = measure_fidelity(scores, [20, 50, 100], vectors=combined(parts, Weights()), draws=20, show_progress=True)
     means = scores.mean(0)
     about = f"{len(texts):,} items, {len(encoders)} models, scores from {means.min():.2f} to {means.max():.2f}"
     work.show("compress-encoders", f"{about}\n\n{fidelity_table(found)}")
 
 
 def tasks(work: Work) -> None:
-    """TaskWeb: 21 target tasks as items, models trained on one source task as models."""
+    """TaskWeb: tasks as items, models trained on one other task as models."""
     with (work.data / "selection" / "taskweb_transfer.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     path = work.folder / "taskweb.csv"
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["item", "model", "score"])
-        for row in rows:
-            if row["source"] != row["target"]:
-                writer.writerow([row["target"], f"{row['setting']} {row['source']}", row["mean_score"]])
     wide: dict[str, dict[str, float]] = {}
     for row in rows:
         wide.setdefault(f"{row['setting']} {row['source']}", {})[row["target"]] = float(row["mean_score"])
-    targets = sorted({row["target"] for row in rows})
-    whole = {name: found for name, found in wide.items() if len(found) >= len(targets) - 1}
-    kept = [target for target in targets if all(target in found for found in whole.values())]
+    # A model trained on a task was not scored on it: every second task is an item, the others are sources.
+    kept = sorted({row["target"] for row in rows})[::2]
+    whole = {name: found for name, found in wide.items() if set(kept) <= set(found)}
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["item", *whole])
         for target in kept:
             writer.writerow([target, *(found[target] for found in whole.values())])
     table = read_scores(path)
-    found = measure_fidelity(table.scores, [3, 5, 8], draws=20)
+    found = measure_fidelity(table.scores, [2, 3, 5], draws=20)
     about = f"{len(table.items)} tasks, {len(table.models)} models"
     work.show("compress-tasks", f"{about}\n\n{fidelity_table(found)}")
 

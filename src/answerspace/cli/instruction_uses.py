@@ -243,7 +243,7 @@ def correlate(
     from answerspace.instructions import correlation, correlation_page, task_space
 
     path = None if output is None else correlation_page.checked_output(output)
-    fields: list[str | None] = [*(field or [None])]
+    fields: list[str | None] = list(field) if field else [None]
     if len(fields) not in (1, len(files)):
         raise InputError(f"--field must be given once or once for each file. Got {len(fields)} for {len(files)} files.")
     fields = fields * len(files) if len(fields) == 1 else fields

@@ -164,7 +164,7 @@ def _centres(space: npt.NDArray[np.floating], n: int, rng: np.random.Generator) 
     assigned = model.fit_predict(space)
     distances = np.linalg.norm(space - model.cluster_centers_[assigned], axis=1)
     sizes = np.bincount(assigned, minlength=k)
-    weights = {}
+    weights: dict[int, float] = {}
     for cluster, quota in enumerate(_quotas(sizes, n)):
         members = rng.permutation(np.flatnonzero(assigned == cluster))  # ties fall at random
         nearest = members[np.argsort(np.round(distances[members], 9), kind="stable")]
