@@ -60,7 +60,7 @@ def write(found: Correlation, path: Path, by: str) -> None:
                 "Spread": f"at most {found.spread:.3f}, the standard deviation over the draws of any reach or overlap",
                 "Tasks told apart by": by,
             }
-            lead = "How far the tasks of each instruction set are found in the others. The stronger the colour, the closer."
+            lead = "How far the tasks of each set are found in the others. The stronger the colour, the closer."
             write_heatmaps("Task overlap of instruction sets", lead, _maps(found), part, facts=facts)
         else:
             numbers = {
