@@ -49,7 +49,7 @@ def test_as_many_rows_as_clear_tasks_hold_every_task(method):
 
 
 def test_a_random_choice_misses_tasks():
-    """12 draws from 12 equal tasks miss a given one with probability (11/12)^12 = 0.35, so a mean of about 65 % is held."""
+    """12 draws from 12 equal tasks miss a given one with probability (11/12)^12 = 0.35: about 65 % are held."""
     vectors, labels = pool()
     held = np.mean([coverage(vectors, labels, select(vectors, 12, method="random", seed=s)).labels for s in range(20)])
     assert 0.5 < held < 0.8
@@ -194,7 +194,7 @@ def test_a_compression_that_cannot_be_made_says_why(scores, n, options, said):
 
 
 def test_measuring_needs_six_models():
-    with pytest.raises(InputError, match="at least 6 models. Got 5"):
+    with pytest.raises(InputError, match=r"at least 6 models\. Got 5"):
         measure_fidelity(np.ones((9, 5)), [2])
 
 
