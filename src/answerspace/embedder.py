@@ -364,7 +364,10 @@ class Embedder:
 class _Parts(Protocol):
     """The batches of a reading: in memory, or on disk."""
 
-    fingerprint: str | None  # of what the states are, where they are not to the last bit the model's own
+    @property
+    def fingerprint(self) -> str | None:
+        """Of what the states are, where they are not to the last bit the model's own."""
+        ...
 
     def __len__(self) -> int: ...
 
@@ -376,7 +379,7 @@ class _Parts(Protocol):
 class _HeldParts:
     """Batches in memory."""
 
-    fingerprint = None
+    fingerprint: str | None = None
 
     def __init__(self, held: list[tuple[list[int], Any]]) -> None:
         self._held = held

@@ -249,6 +249,9 @@ class ReadingWriter:
         self._pending: list[Row] = []
         self._characters = 0
         self._written = 0  # blocks
+        self._rows = self.rows_kept = 0
+        self._places: dict[bytes, int] = {}
+        self._index: Index
 
     def __enter__(self) -> ReadingWriter:
         self._lock = _locked_folder(self.path)
@@ -300,8 +303,6 @@ class ReadingWriter:
                 f"A reading takes one file after the other. {self.path} was stopped while reading {unfinished.name}: "
                 "read that file again first, or give another --output."
             )
-        self._places: dict[bytes, int] = {}
-        self._rows = self.rows_kept = 0
         if self.done:
             return
         if unfinished is None:
@@ -367,7 +368,7 @@ def save_reading(
 ) -> None:
     """Write (or add) the rows of a reading in memory; ``parts`` are its batches: texts and what was read of them."""
     storage = storage_of(backbone)
-    held = {}
+    held: dict[str, tuple[Any, int]] = {}
     for texts, read in parts if storage else []:
         packed = storage.pack(read) if storage else None
         held |= {text: (packed, i) for i, text in enumerate(texts)}
@@ -424,8 +425,8 @@ def read_index(folder: Path) -> Index:
 
 def write_index(folder: Path, index: Index) -> None:
     """Put the index in place whole."""
-    stored = {"format": FORMAT, "fingerprint": index.fingerprint, "storage": index.storage}
-    stored["sources"] = [asdict(source) for source in index.sources]  # type: ignore[assignment]
+    stored: dict[str, Any] = {"format": FORMAT, "fingerprint": index.fingerprint, "storage": index.storage}
+    stored["sources"] = [asdict(source) for source in index.sources]
     write_whole(folder / INDEX, (json.dumps(stored, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
 
 

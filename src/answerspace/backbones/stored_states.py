@@ -78,7 +78,8 @@ def restored(codes: Codes, scales: Half) -> Half:
 
 def ragged(padded: npt.NDArray[Any], mask: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """(B, L, ...) -> (T, ...): the rows that the mask (B, L) counts."""
-    return padded[mask.astype(bool)]
+    rows: npt.NDArray[Any] = padded[mask.astype(bool)]
+    return rows
 
 
 def rectangular(rows: npt.NDArray[Any], lengths: npt.NDArray[np.int32]) -> npt.NDArray[Any]:

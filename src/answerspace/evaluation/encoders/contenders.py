@@ -139,11 +139,13 @@ def load_options(words: Sequence[str]) -> dict[str, Any]:
 def _variation(embedder: Any, varied: dict[str, Any], asked: bool, word: str, reencoder: str) -> Encoder:
     if isinstance(embedder, Embedder):
         published = embedder.settings.convention == "published"
-        chosen = {
-            "aggregation": _aggregation(varied["aggregation"], reencoder),
-            "answer_filter": AnswerFilter(published=published) if varied["filter"] else None,
-        }
-        return EmbedderVariation(embedder, layer=varied["layer"], batch_size=varied["batch_size"], **chosen)
+        return EmbedderVariation(
+            embedder,
+            layer=varied["layer"],
+            batch_size=varied["batch_size"],
+            aggregation=_aggregation(varied["aggregation"], reencoder),
+            answer_filter=AnswerFilter(published=published) if varied["filter"] else None,
+        )
     if asked:
         raise InputError(f"--layer, --aggregation and --filter need a model of ours. Got {word!r}.")
     found: Encoder = embedder
