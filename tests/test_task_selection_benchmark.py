@@ -263,7 +263,7 @@ def test_a_sweep_compares_and_goes_on_where_it_stopped(tmp_path):
         )
 
     results = sweep()
-    assert {(r.way, r.k) for r in results} == {("selected", 1), ("random", 1), ("all", 2)}
+    assert {(r.way, r.k) for r in results} == {("selected", 1), ("random", 1), ("all", 3)}
     assert len(results) == 6
     assert all("own task" not in tasks for tasks in trained)  # made from the target's data set
     chosen = [r for r in results if r.way == "selected"]
