@@ -90,6 +90,11 @@ def combined(parts: dict[str, np.ndarray], weights: Weights) -> np.ndarray:
     return join_parts(parts["verbs"], parts["nouns"], parts["answers"], weights)
 
 
+def reduced(vectors: np.ndarray, dimensions: int = 128) -> np.ndarray:
+    """Unit rows in fewer dimensions: k-means is run hundreds of times below."""
+    return unit_rows(np.asarray(TruncatedSVD(dimensions, random_state=0).fit_transform(vectors), np.float32))
+
+
 def one_hot(parts: dict[str, np.ndarray]) -> np.ndarray:
     """The verb and the noun as the parser found them, nothing else."""
     columns = []
@@ -104,7 +109,12 @@ def select_stage(work: Work) -> None:
     parts = work.arrays()
     about = f"{len(work.texts):,} instructions, {len(set(work.labels)):,} labels, 10 seeds"
     found = compare_methods(
-        combined(parts, Weights()), work.labels, SIZES, guide=parts["tasks"].tolist(), seeds=10, show_progress=True
+        reduced(combined(parts, Weights())),
+        work.labels,
+        SIZES,
+        guide=parts["tasks"].tolist(),
+        seeds=10,
+        show_progress=True,
     )
     work.show("select", f"{about}\n\n{comparison_table(found)}")
 
@@ -163,7 +173,9 @@ def compress(work: Work) -> None:
         writer.writerow(["item", "instruction", *encoders])
         for i, row in enumerate(work.eft):
             writer.writerow([i, row.text, *scores[i].round(3)])
-    found = measure_fidelity(scores, [20, 50, 100], vectors=combined(parts, Weights()), draws=20, show_progress=True)
+    found = measure_fidelity(
+        scores, [20, 50, 100], vectors=reduced(combined(parts, Weights())), draws=20, show_progress=True
+    )
     means = scores.mean(0)
     about = f"{len(texts):,} items, {len(encoders)} models, scores from {means.min():.2f} to {means.max():.2f}"
     work.show("compress-encoders", f"{about}\n\n{fidelity_table(found)}")

@@ -50,7 +50,17 @@ def read(path):
 
 def test_select_writes_the_rows_as_they_were_and_says_what_they_cover(command, tmp_path):
     done = command(
-        "instructions", "select", "pool.jsonl", "--count", 4, "--output", "chosen.jsonl", "--labels", "label", *BY
+        "instructions",
+        "select",
+        "pool.jsonl",
+        "--count",
+        4,
+        "--output",
+        "chosen.jsonl",
+        "--labels",
+        "label",
+        *BY,
+        *("--method", "facility-location"),
     )
     assert done.code == 0, done.err
     chosen = read(tmp_path / "chosen.jsonl")
@@ -63,7 +73,7 @@ def test_select_writes_the_rows_as_they_were_and_says_what_they_cover(command, t
 
 def test_select_compares_the_methods_with_the_parsers_tasks(command):
     done = command(
-        *("instructions", "select", "pool.jsonl", "--count", 4, "--output", "c.jsonl", "--method", "tasks"),
+        *("instructions", "select", "pool.jsonl", "--count", 4, "--output", "c.jsonl"),
         *("--labels", "label", "--compare", 2, *BY),
     )
     assert done.code == 0, done.err

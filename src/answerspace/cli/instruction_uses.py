@@ -43,8 +43,8 @@ def select(
     output: Annotated[str, typer.Option(help="The chosen rows as they were read, as .jsonl.")],
     count: Annotated[int, typer.Option(min=1, help="How many instructions to choose.")],
     method: Annotated[
-        str, typer.Option(help="facility-location, tasks, clusters (published), k-center or random.")
-    ] = "facility-location",
+        str, typer.Option(help="tasks, facility-location, clusters (published), k-center or random.")
+    ] = "tasks",
     compare: Annotated[
         int, typer.Option(min=0, help="Also draw with every method, this many times each, and print a table.")
     ] = 0,
@@ -63,7 +63,7 @@ def select(
 
     answerspace instructions select pool.jsonl --count 600 --output chosen.jsonl
 
-    answerspace instructions select pool.jsonl --count 600 --output chosen.jsonl --method tasks --compare 10
+    answerspace instructions select pool.jsonl --count 600 --output chosen.jsonl --method facility-location --compare 10
     """
     from answerspace.instructions import selection, task_space
 
