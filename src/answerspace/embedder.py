@@ -21,7 +21,6 @@ from answerspace.batches import Gather, batches_by_length, distinct, grouped_bat
 from answerspace.disk_arrays import pieces
 from answerspace.errors import InputError
 from answerspace.protocols import Backbone
-from answerspace.reading_file import ReadingFile, save_reading
 from answerspace.settings import Settings as Settings
 from answerspace.vector_cache import VectorCache, scope_of
 
@@ -110,6 +109,8 @@ class Embedder:
         Its states are mapped while they are used. Raises InputError for another model's reading, and for one that is
         unfinished or damaged.
         """
+        from answerspace.reading_file import ReadingFile  # late: it needs safetensors
+
         file = ReadingFile(path, self.backbone)
         return Reading(self, file.distinct, file.inverse, file)
 
@@ -425,6 +426,8 @@ class Reading:
         A causal model's reading is exact in memory and rounded on disk (docs/guide.md says what that costs).
         Backbones that attend both ways have no states; their file holds the texts.
         """
+        from answerspace.reading_file import save_reading  # late: it needs safetensors
+
         batches = (([self.distinct[i] for i in batch], load()) for batch, load in self._parts.parts())
         save_reading(path, self._embedder.backbone, self.texts, batches, name)
 
