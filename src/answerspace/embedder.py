@@ -133,7 +133,7 @@ class Embedder:
         Shapes: (n, d) for n texts and one instruction; (q, n, d) for a list of q instructions, which share one
         reading; (n, d) with ``paired``, where text i is asked instruction i. A single text in place of a list
         drops the n axis. No texts give n = 0. ``instruction`` None gives the backbone's instruction-free vectors
-        where it has them (the bundled model: those of all-MiniLM-L6-v2).
+        where it has them (the bundled model: those of all-MiniLM-L6-v2, nearly so on its 8-bit engine).
 
         ``aggregation`` is a name of ``answerspace.aggregation.AGGREGATIONS`` or any function of an Answered;
         ``layer`` runs from 0 (embeddings) to the number of blocks, negative from the end; ``normalize`` makes unit
