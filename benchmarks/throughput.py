@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -22,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 from measuring import CLOCKS, QUESTIONS, Measured, corpus, machine, timed
+from minilm_backends import backends
 
 from answerspace import Embedder
 from answerspace.evaluation.encoders.baselines import minilm_folder
@@ -31,7 +33,7 @@ OURS = "answerspace"
 REFERENCE = "MiniLM, torch fp32"
 
 
-def candidates() -> tuple[dict[str, Callable[[list[str]], np.ndarray]], dict[str, str]]:
+def candidates(work: Path) -> tuple[dict[str, Callable[[list[str]], np.ndarray]], dict[str, str]]:
     """Functions texts -> vectors by name, and why a candidate is missing."""
     from sentence_transformers import SentenceTransformer
 
@@ -50,10 +52,9 @@ def candidates() -> tuple[dict[str, Callable[[list[str]], np.ndarray]], dict[str
     except Exception as error:
         missing["answerspace, OpenVINO"] = _first_line(error)
     try:
-        onnx = SentenceTransformer(minilm_folder(), backend="onnx", device="cpu")
-        found["MiniLM, ONNX Runtime"] = lambda texts: onnx.encode(texts, batch_size=32, show_progress_bar=False)
+        found |= backends(minilm_folder(), work)
     except Exception as error:
-        missing["MiniLM, ONNX Runtime"] = _first_line(error)
+        missing["MiniLM on other engines"] = _first_line(error)
     return found, missing
 
 
@@ -153,7 +154,8 @@ def main() -> None:
 
     facts = machine("numpy", "onnxruntime", "openvino", "torch", "sentence-transformers")
     facts |= {"engine": Embedder.load().backbone.engine, "clock": options.clock}
-    found, missing = candidates()
+    work = tempfile.TemporaryDirectory()
+    found, missing = candidates(Path(work.name))
     corpora = {}
     for name, texts in {
         "long texts": corpus(options.texts, 115, 0.45, 250),
