@@ -12,7 +12,7 @@ import pytest
 from answerspace.cli.main import run
 from answerspace.errors import InputError
 from answerspace.task_selection.alignment_pairs import Instruction, hard_batches, held_apart, published_pairs
-from answerspace.task_selection.answer_predictor import AnswerPredictor
+from answerspace.task_selection.answer_predictor import AnswerPredictor, predictor_learner
 from answerspace.task_selection.category_retrieval import RetrievalCase, run_retrieval
 from answerspace.task_selection.measured_transfers import (
     ROE_TARGETS,
@@ -31,18 +31,19 @@ from answerspace.task_selection.selection_benchmark import (
     write_benchmark,
 )
 from answerspace.task_selection.sweep_plot import sweep_svg
+from answerspace.task_selection.sweep_scores import advantage, run_table, sweep_curve
 from answerspace.task_selection.task_pool import PoolTask
 from answerspace.task_selection.task_scores import unit
 from answerspace.task_selection.transfer_experiment import (
+    Learner,
+    RunResult,
+    SweepPlan,
     Target,
-    advantage,
     classification_targets,
-    predictor_trainer,
     read_runs,
     run_sweep,
     shortened,
     spread_over_categories,
-    sweep_curve,
 )
 
 WORDS = ["entail", "question", "poem", "sum", "yes", "no", "good", "bad"]
@@ -234,7 +235,8 @@ def test_the_predictor_learns_a_linear_rule():
 
 def target(name="t", answers=("yes", "no"), origin="own"):
     rows = [("good thing", "yes"), ("bad thing", "no")] * 3
-    return Target(PoolTask(name, ("Say yes or no.",), "C", origin, answers), rows)
+    task = PoolTask(name, ("Say yes or no.",), "C", origin, answers)
+    return Target(task, rows, [("good", "yes"), ("bad", "no")] * 4)
 
 
 SWEEP_POOL = [
@@ -249,59 +251,132 @@ SWEEP_EXAMPLES = {
 }
 
 
-def test_a_sweep_compares_and_goes_on_where_it_stopped(tmp_path):
-    trained = []
-    trainer = predictor_trainer(by_words)
+def watched(learner, trained):
+    """The learner, which notes the tasks of every model it trains."""
 
     def train(mixture, seed):
         trained.append({one.task for one in mixture})
-        return trainer(mixture, seed)
+        return learner.train(mixture, seed)
 
-    def sweep():
-        return run_sweep(
-            [target()], SWEEP_POOL, SWEEP_EXAMPLES, by_words, train, tmp_path, sizes=[1], tokens=60, seeds=2
-        )
+    return Learner(learner.settings, train, learner.untrained)
+
+
+def test_a_sweep_compares_and_goes_on_where_it_stopped(tmp_path):
+    trained = []
+    notes = []
+
+    def sweep(tokens=60):
+        learner = watched(predictor_learner(by_words), trained)
+        plan = SweepPlan((1,), tokens, seeds=2, draws=2, own=1)
+        given = ([target()], SWEEP_POOL, SWEEP_EXAMPLES, by_words, learner, tmp_path, plan)
+        return run_sweep(*given, tell=notes.append)
 
     results = sweep()
-    assert {(r.way, r.k) for r in results} == {("selected", 1), ("random", 1), ("all", 3)}
-    assert len(results) == 6
+    assert {(r.way, r.k) for r in results} == {("selected", 1), ("random", 1), ("all", 2), ("own", 1)}
+    assert len(results) == 7
+    assert notes[-1].endswith("(7 of 7 models)")
     assert all("own task" not in tasks for tasks in trained)  # made from the target's data set
     chosen = [r for r in results if r.way == "selected"]
     assert all(r.accuracy == 1 and r.rouge_l == 1 and r.majority == 0.5 and r.chance == 0.5 for r in chosen)
     lines = (tmp_path / "runs.jsonl").read_text().splitlines(keepends=True)
     (tmp_path / "runs.jsonl").write_text("".join(lines[:-1]) + lines[-1][:20])  # cut off while writing
     count = len(trained)
-    assert len(sweep()) == 6
+    assert len(sweep()) == 7
     assert len(trained) == count + 1
-    assert len(read_runs(tmp_path)) == 6
-    curve = sweep_curve(results)
-    assert curve["selected"][1].value == 100
-    assert advantage(results, ("selected", 1), ("selected", 1)).value == 0
-    svg = sweep_svg(curve, title="a < b", chance=50)
-    assert svg.count("<circle") == 6
-    assert "a &lt; b" in svg
+    assert len(read_runs(tmp_path)) == 7
+    assert [r.settings for r in sweep(tokens=70)] == [results[0].settings.replace("60 words", "70 words")] * 7
+    assert len(trained) == count + 8  # runs of another budget are other runs
+    assert len(read_runs(tmp_path)) == 14
 
 
-def test_targets_need_labels_that_occur_and_are_spread():
-    tasks = [
-        PoolTask("a", ("x",), "A", answers=("yes", "no")),
-        PoolTask("b", ("x",), "A", answers=("yes", "no")),
-        PoolTask("c", ("x",), "C", answers=("yes", "no")),
-        PoolTask("free", ("x",), "C"),
-    ]
-    rows = [("one two three", "yes"), ("four", "no"), ("five", "maybe")]
-    examples = {"a": rows, "b": rows, "c": rows, "free": rows}
-    found = classification_targets(tasks, examples)
-    assert [one.task.name for one in found] == ["a", "b", "c"]
-    assert [answer for _, answer in found[0].examples] == ["yes", "no"]
-    assert [one.task.name for one in spread_over_categories(found, 2)] == ["a", "c"]
-    assert classification_targets(tasks[:1], {"a": rows[:1]}) == []
-    assert shortened(examples, most=1, words=2)["a"] == [("one two", "yes")]
+def test_one_model_of_random_tasks_serves_every_target(tmp_path):
+    trained = []
+    targets = [target(), target("u", origin="other")]
+    learner = watched(predictor_learner(by_words), trained)
+    plan = SweepPlan((1,), 60, seeds=1, draws=2)
+    results = run_sweep(targets, SWEEP_POOL, SWEEP_EXAMPLES, by_words, learner, tmp_path, plan)
+    assert len(trained) == 2 * 2 + 2  # random and all, twice; selected once per target
+    assert sum(r.way == "random" for r in results) == 4
+    assert run_table(results, ("random", 1)).shape == (2, 2)
 
 
-def test_a_sweep_without_targets_is_refused(tmp_path):
+def test_the_budget_counts_of_an_instruction_what_is_read(tmp_path):
+    """Budget 11; an example has 2 + 1 words beside its instruction's 5, or the 2 that are read: 2 and 3 examples."""
+    examples = [len_of_run(tmp_path / str(most), most) for most in (None, 2)]
+    assert examples == [2, 3]
+
+
+def len_of_run(folder, most):
+    plan = SweepPlan((), 11, instruction_words=most, draws=1, seeds=1)
+    pool = [PoolTask("same", ("Say yes or no now.",), "C", "a")]
+    [result] = run_sweep([target()], pool, SWEEP_EXAMPLES, by_words, predictor_learner(by_words), folder, plan)
+    return result.examples
+
+
+def test_a_sweep_without_targets_or_pool_is_refused(tmp_path):
+    given = ({}, by_words, predictor_learner(by_words), tmp_path, SweepPlan((1,), 10))
     with pytest.raises(InputError, match="needs targets"):
-        run_sweep([], SWEEP_POOL, {}, by_words, predictor_trainer(by_words), tmp_path, sizes=[1], tokens=10)
+        run_sweep([], SWEEP_POOL, *given)
+    with pytest.raises(InputError, match="must hold tasks with examples"):
+        run_sweep([target()], SWEEP_POOL, *given)
+
+
+def result(name, way, k, seed, calibrated):
+    return RunResult(name, way, k, seed, 9, 0.5, 0.5, 0.5, 0.5, calibrated)
+
+
+def test_the_curve_is_the_mean_over_targets_and_seeds():
+    results = [
+        *[result("a", "selected", 5, seed, value) for seed, value in enumerate([0.5, 0.7])],
+        *[result("b", "selected", 5, seed, 1.0) for seed in range(2)],
+        *[result(name, "random", 5, 0, 0.4) for name in "ab"],
+        result("a", "own", 1, 0, 0.9),
+    ]
+    curve = sweep_curve(results)
+    assert curve["selected"][5].value == pytest.approx(80)
+    assert 50 <= curve["selected"][5].low < 80 < curve["selected"][5].high <= 100
+    assert curve["random"][5].low == pytest.approx(40)
+    assert curve["own"][1].value == pytest.approx(90)  # over the targets that have one
+    assert sweep_curve(results, "accuracy")["selected"][5].value == pytest.approx(50)
+    gain = advantage(results, ("selected", 5), ("random", 5))
+    assert gain.value == pytest.approx(40)
+    assert "2 targets and 2, 1 seeds" in gain.spread
+
+
+def test_what_a_shared_draw_does_to_all_targets_is_in_the_interval():
+    """Two draws that move every target alike: the interval reaches from one to the other, not only over targets."""
+    results = [result(name, "random", 5, seed, [0.2, 0.8][seed]) for name in "abcd" for seed in range(2)]
+    score = sweep_curve(results)["random"][5]
+    assert (score.low, score.high) == (pytest.approx(20), pytest.approx(80))
+
+
+def test_the_plot_has_a_point_a_score_and_a_line_a_mark():
+    curve = sweep_curve([result("a", "selected", k, 0, 0.6) for k in (5, 20)])
+    svg = sweep_svg(curve, title="a < b", lines={"chance": 50, "un<trained": 50.1})
+    assert svg.count("<circle") == 2 + 1  # points and the key
+    assert "a &lt; b" in svg
+    assert "un&lt;trained" in svg
+    assert svg.count("stroke-dasharray") == 2
+
+
+def test_targets_have_equally_many_examples_of_every_label_and_are_spread():
+    tasks = [
+        PoolTask("a", ("x",), "A", "one", answers=("yes", "no")),
+        PoolTask("b", ("x",), "A", "one", answers=("yes", "no")),
+        PoolTask("c", ("x",), "C", "two", answers=("yes", "no")),
+        PoolTask("free", ("x",), "C"),
+        PoolTask("rare", ("x",), "C", answers=("yes", "no", "maybe")),
+    ]
+    rows = [(f"{i} two three", ["yes", "no", "no"][i % 3]) for i in range(12)] + [("last", "maybe")]
+    examples = dict.fromkeys(["a", "b", "c", "free", "rare"], rows)
+    found = classification_targets(tasks, examples, most=6)
+    assert [one.task.name for one in found] == ["a", "b", "c"]
+    assert sorted(answer for _, answer in found[0].examples) == ["no"] * 3 + ["yes"] * 3
+    assert sorted([*found[0].examples, *found[0].others]) == sorted(rows[:12])
+    assert [one.task.name for one in spread_over_categories(found, 2)] == ["a", "c"]
+    assert [one.task.name for one in spread_over_categories(found, 9)] == ["a", "c"]  # b is of a's data set
+    assert classification_targets(tasks[:1], {"a": rows[:2]}) == []
+    assert shortened(examples, most=1, words=2)["a"] == [("0 two", "yes")]
 
 
 # --- pairs and batches for alignment -----------------------------------------------------------------------------
@@ -407,6 +482,10 @@ def test_select_tasks_prints_saves_and_mixes(pool, tmp_path, capsys, name):
         (["evaluate", "--data", "nowhere"], "--data must be a folder"),
         (["evaluate", "--data", ".", "--part", "niv3"], "--part must be one of niv2"),
         (["experiment", "--data", "nowhere", "--output", "out"], "must be a readable file"),
+        (
+            ["experiment", "--data", "x", "--output", "out", "--learner", "svm"],
+            "--learner must be one of bundled, ridge",
+        ),
     ],
 )
 def test_bad_input_leaves_with_2_and_one_sentence(pool, tmp_path, monkeypatch, capsys, words, message):
@@ -427,8 +506,9 @@ def test_the_commands_evaluate_and_experiment(folder, tmp_path, capsys):
     assert (out / "selection.json").exists()
     runs = tmp_path / "runs"
     sweep = ("select-tasks", "experiment", "--data", folder, "--output", runs, "--k", "1,2", "--tokens", 60)
-    assert command(*sweep, "--seeds", 1, "--quiet") == 0
+    assert command(*sweep, "--learner", "ridge", "--target-examples", 6, "--seeds", 1, "--draws", 1, "--quiet") == 0
     shown = capsys.readouterr().out
     assert "selected  k = 1" in shown
+    assert "minus random" in shown
     assert "Chance is 50.0" in shown
     assert (runs / "sweep.svg").read_text().startswith("<svg")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_bundled import ANIMALS, COLOURS, write_start
+from tiny_bundled import ANIMALS, COLOURS, tiny_bundled, write_start
 from tiny_models import tiny
 
 from answerspace.backbones.fake import FakeBackbone
@@ -17,9 +17,17 @@ from answerspace.embedder import Embedder
 from answerspace.errors import InputError
 from answerspace.task_selection.alignment import ALIGNMENTS, AlignmentRecipe, align, supervised_contrastive
 from answerspace.task_selection.alignment_pairs import Instruction, instructions_of
-from answerspace.task_selection.mixture import build_mixture, write_mixture
+from answerspace.task_selection.bundled_learner import (
+    BundledModel,
+    BundledSettings,
+    Rivals,
+    bundled_learner,
+    ranking_loss,
+)
+from answerspace.task_selection.mixture import MixedExample, build_mixture, write_mixture
 from answerspace.task_selection.rank_classification import choice_scores, generated_answers, judge_model
 from answerspace.task_selection.task_pool import PoolTask
+from answerspace.task_selection.transfer_experiment import SweepPlan, Target, run_sweep
 from answerspace.training.language_model import train_language_model
 from answerspace.training.language_recipe import read_language_recipe
 
@@ -144,3 +152,90 @@ def test_from_a_selection_to_a_judged_model(tmp_path):
         judge_model(FakeBackbone({}), "Say it.", rows)
     with pytest.raises(InputError, match="at least one example"):
         judge_model(backbone, "Say it.", [])
+
+
+# --- the bundled model as the learner ----------------------------------------------------------------------------
+
+COLOUR_TASK = PoolTask("colour", ("what colour is here ?",), "C", "a", ("red", "blue"))
+FREE_TASK = PoolTask("animal", ("which animal runs ?",), "A", "b")
+SETTINGS = BundledSettings(str(tiny_bundled()), 3e-3, passes=10, batch=4, text_length=12, question_length=8)
+
+
+def colours(count):
+    rows = [(f"the {colour} {animal} runs", colour) for animal in ANIMALS for colour in ("red", "blue")]
+    return rows[:count]
+
+
+def about_colours(texts):
+    return np.array([[float("colour" in text), 1.0] for text in texts])
+
+
+def test_rivals_are_the_tasks_labels_or_the_batchs_free_outputs():
+    examples = [
+        MixedExample("x", "i", "Red", "colour"),
+        MixedExample("x", "i", "the cat", "animal"),
+        MixedExample("x", "i", "dog", "animal"),
+        MixedExample("x", "i", "green", "colour"),  # not one of its labels: taken as free
+    ]
+    rivals = Rivals.of(examples, {"colour": ("red", "blue")})
+    assert rivals.answers == ["blue", "cat", "dog", "green", "red"]
+    assert rivals.allowed.int().tolist() == [[1, 0, 0, 0, 1], [0, 1, 1, 1, 0], [0, 1, 1, 1, 0], [0, 1, 1, 1, 0]]
+    assert rivals.own.tolist() == [4, 1, 2, 3]
+    assert rivals.free.tolist() == [False, True, True, True]
+
+
+def test_the_ranking_loss_by_hand():
+    """One label of two: log(1 + e^((b - a) / t)). Free outputs that nearly agree are no rivals, labels always are."""
+    targets = torch.tensor([[1.0, 0.0], [0.98, math.sqrt(1 - 0.98**2)]])
+    vectors = torch.tensor([[1.0, 0.0]])
+    labelled = Rivals(["a", "b"], torch.ones(1, 2, dtype=torch.bool), torch.tensor([0]), torch.tensor([False]))
+    wanted = math.log(1 + math.exp((0.98 - 1) / 0.5))
+    assert float(ranking_loss(vectors, targets, labelled, 0.5)) == pytest.approx(wanted, rel=1e-5)
+    free = Rivals(["a", "b"], torch.ones(1, 2, dtype=torch.bool), torch.tensor([0]), torch.tensor([True]))
+    assert float(ranking_loss(vectors, targets, free, 0.5)) == pytest.approx(0)
+
+
+def test_the_bundled_learner_learns_and_keeps_its_reader():
+    """The tiny model happens to say the colours right; taught the other colour, it says that of new animals too."""
+    target = Target(COLOUR_TASK, colours(8)[4:])
+    learner = bundled_learner(SETTINGS, [COLOUR_TASK, FREE_TASK])
+    swapped = [(text, {"red": "blue", "blue": "red"}[answer]) for text, answer in colours(4)]
+    mixture = build_mixture([COLOUR_TASK], {"colour": swapped}, seed=0)
+    before, after = learner.train([], 0), learner.train(mixture, 0)
+    assert before.scores(target).argmax(1).tolist() == [0, 1, 0, 1]
+    assert after.scores(target).argmax(1).tolist() == [1, 0, 1, 0]
+    first, last = before.run.network.state_dict(), after.run.network.state_dict()
+    changed = {name for name in first if not torch.equal(first[name], last[name])}
+    assert "asker.0.query.weight" in changed
+    assert not any(name.startswith(("reader", "embeddings")) for name in changed)
+    assert np.array_equal(after.scores(target), learner.train(mixture, 0).scores(target))
+    assert '"passes": 10' in learner.settings
+
+
+def test_a_step_with_free_outputs_lowers_their_loss():
+    model = BundledModel(SETTINGS, steps=12, seed=0)
+    batch = [MixedExample(f"the {animal} is here", FREE_TASK.instructions[0], animal, "animal") for animal in ANIMALS]
+    found = [model.step(batch, {}) for _ in range(12)]
+    assert found[-1] < 0.5 * found[0]
+
+
+def test_scores_do_not_depend_on_the_batch_or_the_order():
+    target = Target(COLOUR_TASK, [("red", "red"), *colours(8), ("the blue dog is here . the cat runs", "blue")])
+    model = BundledModel(SETTINGS, steps=1, seed=0)
+    together = model.scores(target)
+    single = [model.scores(Target(COLOUR_TASK, [row]))[0] for row in target.examples]
+    assert together == pytest.approx(np.array(single), abs=1e-5)
+
+
+def test_a_sweep_with_the_bundled_learner(tmp_path):
+    target = Target(COLOUR_TASK, colours(8)[4:], colours(4))
+    pool = [PoolTask("again", COLOUR_TASK.instructions, "C", "z", ("red", "blue")), FREE_TASK]
+    examples = {"again": colours(4), "animal": [(f"the {animal} runs", animal) for animal in ANIMALS]}
+    learner = bundled_learner(SETTINGS, [COLOUR_TASK, *pool])
+    plan = SweepPlan((1,), 80, seeds=1, draws=1, own=1)
+    results = run_sweep([target], pool, examples, about_colours, learner, tmp_path, plan)
+    found = {r.way: r for r in results}
+    assert list(found) == ["untrained", "random", "all", "selected", "own"]
+    assert found["selected"].accuracy == found["own"].accuracy == 1
+    assert (found["untrained"].k, found["untrained"].examples) == (0, 0)
+    assert all(SETTINGS.start in r.settings for r in results)

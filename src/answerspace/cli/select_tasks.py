@@ -25,6 +25,12 @@ Encoder = Annotated[
         help="bundled, bundled-asked, lexical, st:NAME (sentence-transformers), or a model for Embedder.load."
     ),
 ]
+LEARNERS = ("bundled", "ridge")
+INSTRUCTION_WORDS = 40  # of an instruction count towards the budget: about what the bundled learner reads of it
+LINES = {
+    "untrained": "untrained",
+    "own": "target's own examples",
+}  # lines in the plot
 Data = Annotated[str, typer.Option(help="The folder with niv2_tasks.jsonl, p3_templates.jsonl and the transfers.")]
 
 
@@ -256,17 +262,27 @@ def experiment(
     ctx: typer.Context,
     data: Data,
     output: Annotated[str, typer.Option(help="A folder for runs.jsonl, sweep.svg and vectors.")],
-    k: Annotated[str, typer.Option("--k", help="Numbers of tasks, with commas.")] = "5,10,20,40,80",
-    tokens: Annotated[int, typer.Option(min=1, help="Words of training data in every run.")] = 16_000,
-    per_task: Annotated[int, typer.Option(min=1, help="Distinct examples of a source task.")] = 24,
-    target_examples: Annotated[int, typer.Option(min=2, help="Evaluation examples of a target.")] = 16,
-    targets: Annotated[int, typer.Option(min=1, help="At most this many targets, spread over categories.")] = 20,
+    k: Annotated[str, typer.Option("--k", help="Numbers of tasks, with commas.")] = "5,20,80",
+    learner: Annotated[
+        str, typer.Option(help="bundled: the bundled model, fine-tuned (train extra). ridge: on frozen vectors.")
+    ] = "bundled",
+    tokens: Annotated[int, typer.Option(min=1, help="Words of training data in every run.")] = 8_000,
+    passes: Annotated[int, typer.Option(min=1, help="How often the bundled learner sees them.")] = 2,
+    learning_rate: Annotated[float, typer.Option(help="Of the bundled learner.")] = 3e-4,
+    per_task: Annotated[int, typer.Option(min=1, help="Distinct examples of a source task.")] = 100,
+    target_examples: Annotated[int, typer.Option(min=6, help="Evaluation examples of a target.")] = 40,
+    targets: Annotated[int, typer.Option(min=1, help="At most this many targets, spread over categories.")] = 8,
     related: Annotated[
         bool, typer.Option("--related", help="Let the pool hold the test tasks of other data sets too.")
     ] = False,
     words: Annotated[int, typer.Option(min=8, help="Inputs are cut to this many words.")] = 32,
-    seeds: Annotated[int, typer.Option(min=1, help="Runs per target, way and k.")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs per target and k on selected tasks.")] = 2,
+    draws: Annotated[int, typer.Option(min=1, help="Runs per k on random tasks, and on all tasks.")] = 4,
+    own: Annotated[int, typer.Option(min=0, help="Runs per target on its own other examples: an upper mark.")] = 1,
     encoder: Encoder = "bundled",
+    start: Annotated[str, typer.Option(help="The model that the bundled learner starts from: bundled or a folder.")] = (
+        "bundled"
+    ),
     quiet: shared.Quiet = False,
 ) -> None:
     """Compare selected, random and all tasks at one token budget, with a small model trained on the CPU.
@@ -278,44 +294,57 @@ def experiment(
     from answerspace.task_selection.instruction_vectors import VectorFile, instruction_encoder
     from answerspace.task_selection.mixture import read_examples
     from answerspace.task_selection.sweep_plot import sweep_svg
+    from answerspace.task_selection.sweep_scores import advantage, sweep_curve
     from answerspace.task_selection.task_pool import read_pool
     from answerspace.task_selection.transfer_experiment import (
+        SweepPlan,
         classification_targets,
-        predictor_trainer,
         run_sweep,
         shortened,
         spread_over_categories,
-        sweep_curve,
     )
 
+    if learner not in LEARNERS:
+        raise InputError(f"--learner must be one of {', '.join(LEARNERS)}. Got {learner!r}.")
     folder = Path(output)
-    examples = shortened(read_examples(Path(data) / "niv2_instances.jsonl.gz"), most=per_task, words=words)
-    pool = read_pool(Path(data) / "niv2_tasks.jsonl", where={"split_default": "train"})
+    examples = shortened(read_examples(Path(data) / "niv2_instances.jsonl.gz"), words=words)
+    train = read_pool(Path(data) / "niv2_tasks.jsonl", where={"split_default": "train"})
     test = read_pool(Path(data) / "niv2_tasks.jsonl", where={"split_default": "test"})
-    tested = shortened(read_examples(Path(data) / "niv2_instances.jsonl.gz"), most=target_examples, words=words)
-    judged = spread_over_categories(classification_targets(test, tested, most=target_examples), targets)
+    judged = spread_over_categories(classification_targets(test, examples, most=target_examples), targets)
+    plan = SweepPlan(_sizes(k), tokens, per_task, INSTRUCTION_WORDS, seeds, draws, own)
     with stoppable(f"Finished runs are kept in {output}; run the same command again to go on."):
         encode = VectorFile(instruction_encoder(encoder, ctx.obj), folder / "vectors.npz")
-        results = run_sweep(
-            judged,
-            [*pool, *test] if related else pool,
-            examples,
-            encode,
-            predictor_trainer(encode),
-            folder,
-            sizes=_sizes(k),
-            tokens=tokens,
-            per_task=per_task,
-            seeds=seeds,
-            tell=(lambda note: None) if quiet else say,
-        )
+        if learner == "ridge":
+            from answerspace.task_selection.answer_predictor import predictor_learner
+
+            trained = predictor_learner(encode)
+        else:
+            try:
+                from answerspace.task_selection.bundled_learner import BundledSettings, bundled_learner
+            except ImportError:
+                raise MissingExtra("The bundled learner", "train") from None
+            trained = bundled_learner(
+                BundledSettings(start=start, learning_rate=learning_rate, passes=passes), [*train, *test]
+            )
+        tell = (lambda note: None) if quiet else say
+        pool = [*train, *test] if related else train
+        results = run_sweep(judged, pool, examples, encode, trained, folder, plan, tell=tell)
         encode.write()
-    curve = sweep_curve(results)
+    curve, plain = sweep_curve(results), sweep_curve(results, "accuracy")
     for way, points in curve.items():
         for size, score in points.items():
-            typer.echo(f"{way:>9}  k = {size:<4} accuracy {score}")
+            typer.echo(f"{way:>9}  k = {size:<4} accuracy {score}, uncalibrated {plain[way][size]}")
+    for size in curve.get("selected", {}):
+        everything = ("all", max(curve["all"]))
+        over_random = advantage(results, ("selected", size), ("random", size))
+        over_all = advantage(results, ("selected", size), everything)
+        typer.echo(f"selected  k = {size:<4} minus random {over_random}, minus all {over_all}")
     chance = 100 * sum(r.chance for r in results) / len(results)
-    svg = sweep_svg(curve, title="Accuracy on the target by rank classification", chance=chance)
+    lines = {"chance": chance} | {
+        name: next(iter(curve[way].values())).value for way, name in LINES.items() if way in curve
+    }
+    kept = {way: points for way, points in curve.items() if way not in LINES}
+    svg = sweep_svg(kept, title="Accuracy on the target by rank classification", lines=lines)
     (folder / "sweep.svg").write_text(svg, encoding="utf-8")
     typer.echo(f"Chance is {chance:.1f}. Wrote {folder / 'sweep.svg'} and {folder / 'runs.jsonl'}")
 
@@ -328,11 +357,11 @@ def _size(k: str) -> int | None:
     return int(k)
 
 
-def _sizes(k: str) -> Sequence[int]:
+def _sizes(k: str) -> tuple[int, ...]:
     sizes = [_size(one.strip()) for one in k.split(",")]
     if None in sizes:
         raise InputError(f"--k must be whole numbers with commas here. Got {k!r}.")
-    return sorted({size for size in sizes if size is not None})
+    return tuple(sorted({size for size in sizes if size is not None}))
 
 
 def _conditions(where: Sequence[str] | None) -> dict[str, str]:

@@ -8,15 +8,17 @@ from html import escape
 
 from answerspace.evaluation.scores import Score
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 420, 60, 130, 40, 50
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 420, 60, 170, 40, 50
 COLOURS = {"selected": "#1b6ca8", "random": "#b8621b", "all": "#444444"}
+TEXT_HEIGHT = 14
 
 
-def sweep_svg(curve: Mapping[str, Mapping[int, Score]], *, title: str, chance: float | None = None) -> str:
-    """An SVG of accuracy x 100 with 95 % intervals; the k axis is logarithmic, ``chance`` a dashed line."""
+def sweep_svg(curve: Mapping[str, Mapping[int, Score]], *, title: str, lines: Mapping[str, float] | None = None) -> str:
+    """An SVG of accuracy x 100 with 95 % intervals; the k axis is logarithmic, ``lines`` are dashed and named."""
+    lines = lines or {}
     sizes = sorted({k for points in curve.values() for k in points})
     scores = [score for points in curve.values() for score in points.values()]
-    ends = [*(s.low for s in scores), *(s.high for s in scores), *([] if chance is None else [chance])]
+    ends = [*(s.low for s in scores), *(s.high for s in scores), *lines.values()]
     low, high = 5 * math.floor(min(ends) / 5), 5 * math.ceil(max(ends) / 5)
     span = math.log(sizes[-1] / sizes[0]) or 1.0
 
@@ -39,8 +41,10 @@ def sweep_svg(curve: Mapping[str, Mapping[int, Score]], *, title: str, chance: f
         parts.append(f'<text x="{x(k):.1f}" y="{HEIGHT - BOTTOM + 20}" text-anchor="middle">{k}</text>')
     middle = (LEFT + WIDTH - RIGHT) / 2
     parts.append(f'<text x="{middle:.0f}" y="{HEIGHT - 10}" text-anchor="middle">number of training tasks k</text>')
-    if chance is not None:
-        parts.append(_line(LEFT, WIDTH - RIGHT, y(chance), "#999", "chance"))
+    below = 0.0
+    for name, value in sorted(lines.items(), key=lambda line: -line[1]):
+        below = max(y(value), below + TEXT_HEIGHT)  # names of lines that lie close do not cover each other
+        parts.append(_line(LEFT, WIDTH - RIGHT, y(value), below, "#777", name))
     shift = {"selected": -4, "random": 4, "all": 0}
     for way, points in curve.items():
         colour = COLOURS.get(way, "#777")
@@ -51,14 +55,14 @@ def sweep_svg(curve: Mapping[str, Mapping[int, Score]], *, title: str, chance: f
             parts.append(f'<path d="M{px:.1f} {y(s.low):.1f}V{y(s.high):.1f}" stroke="{colour}"/>')
             parts.append(f'<circle cx="{px:.1f}" cy="{y(s.value):.1f}" r="4" fill="{colour}"/>')
     for i, way in enumerate(curve):
-        top = TOP + 20 + 22 * i
-        parts.append(f'<circle cx="{WIDTH - RIGHT + 22}" cy="{top - 4}" r="4" fill="{COLOURS.get(way, "#777")}"/>')
-        parts.append(f'<text x="{WIDTH - RIGHT + 34}" y="{top}">{escape(way)}</text>')
+        side = LEFT + 14 + 110 * i
+        parts.append(f'<circle cx="{side}" cy="{TOP + 8}" r="4" fill="{COLOURS.get(way, "#777")}"/>')
+        parts.append(f'<text x="{side + 10}" y="{TOP + 12}">{escape(way)}</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
-def _line(left: float, right: float, height: float, colour: str, label: str) -> str:
+def _line(left: float, right: float, height: float, label_height: float, colour: str, label: str) -> str:
     return (
         f'<path d="M{left} {height:.1f}H{right}" stroke="{colour}" stroke-dasharray="5 4"/>'
-        f'<text x="{right + 6}" y="{height + 4:.1f}" fill="{colour}">{label}</text>'
+        f'<text x="{right + 6}" y="{label_height + 4:.1f}" fill="{colour}">{escape(label)}</text>'
     )

@@ -1,15 +1,18 @@
 """Selected tasks, random tasks, all tasks at one token budget: what a model trained on each does on the target.
 
-For every target, number of tasks k and seed: choose, mix to the budget, train, evaluate by rank classification and
-ROUGE-L. Results are appended to ``runs.jsonl`` one by one, so a stopped sweep goes on. Whether more tasks hurt is
-read from the curve; nothing here presumes it.
+For every way of choosing, number of tasks k and seed: choose, mix to the budget, train, evaluate by rank
+classification and ROUGE-L. Results are appended to ``runs.jsonl`` one by one, so a stopped sweep goes on. Whether more
+tasks hurt is read from the curve; nothing here presumes it.
+
+The pool is the same for every target: no task made from a data set of any target is in it. So one model of random
+tasks, or of all of them, is trained and judged on every target.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -17,32 +20,37 @@ import numpy as np
 import numpy.typing as npt
 
 from answerspace.errors import InputError
-from answerspace.evaluation.scores import Score, bootstrap, from_draws
-from answerspace.task_selection.answer_predictor import AnswerPredictor
 from answerspace.task_selection.instruction_vectors import InstructionEncoder
 from answerspace.task_selection.mixture import Examples, MixedExample, build_mixture
 from answerspace.task_selection.rank_classification import rank_accuracy, rouge_l
 from answerspace.task_selection.ranking import InstructionSpace, SelectionRecipe, pick
 from answerspace.task_selection.task_pool import PoolTask
-from answerspace.task_selection.task_scores import unit
 
 Numbers = npt.NDArray[np.float64]
 RUNS = "runs.jsonl"
-WAYS = ("selected", "random", "all")
+UNTRAINED, SELECTED, RANDOM, ALL, OWN = "untrained", "selected", "random", "all", "own"
+WAYS = (UNTRAINED, SELECTED, RANDOM, ALL, OWN)
 MOST_LABELS = 10
+LEAST_OF_A_LABEL = 3
 
 
 @dataclass(frozen=True)
 class Target:
-    """A task to do well on: its choices, and (input, answer) examples that nothing trains on."""
+    """A task to do well on: its choices, (input, answer) examples that nothing trains on, and the others it has."""
 
     task: PoolTask
     examples: list[tuple[str, str]]
+    others: list[tuple[str, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """One trained model on one target."""
+    """One trained model on one target.
+
+    ``calibrated`` is the accuracy when each choice's mean score over the target's examples is taken out first, so that
+    a label that the sources favour does not win every row. ``settings`` is all that the run depends on besides its way,
+    k and seed.
+    """
 
     target: str
     way: str
@@ -53,6 +61,8 @@ class RunResult:
     rouge_l: float
     chance: float
     majority: float
+    calibrated: float | None = None
+    settings: str = ""
 
 
 class Trained(Protocol):
@@ -66,27 +76,70 @@ class Trained(Protocol):
 Trainer = Callable[[Sequence[MixedExample], int], Trained]  # mixture, seed -> model
 
 
-def classification_targets(tasks: Sequence[PoolTask], examples: Examples, *, most: int = 30) -> list[Target]:
-    """The tasks with 2 to 10 fixed labels of which at least two occur among their examples, ``most`` examples each."""
+@dataclass(frozen=True)
+class Learner:
+    """What is trained: ``settings`` says it in full; ``untrained``: without examples it gives the model before."""
+
+    settings: str
+    train: Trainer
+    untrained: bool = False
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """Numbers of tasks ``sizes``, words of training data ``tokens``, distinct examples ``per_task``.
+
+    Of an instruction at most ``instruction_words`` are counted, as many as the learner reads. ``seeds`` are runs of
+    the selected tasks, ``draws`` of random tasks and of all, ``own`` of the target's other examples (an upper mark).
+    """
+
+    sizes: tuple[int, ...]
+    tokens: int
+    per_task: int | None = None
+    instruction_words: int | None = None
+    seeds: int = 3
+    draws: int = 3
+    own: int = 0
+
+
+def classification_targets(
+    tasks: Sequence[PoolTask], examples: Examples, *, most: int = 30, seed: int = 0
+) -> list[Target]:
+    """The tasks with 2 to 10 fixed labels, about ``most`` examples each and equally many of every label.
+
+    So the commonest label is right as often as chance. Tasks with fewer than three examples of a label are left out.
+    """
     found = []
     for task in tasks:
-        rows = [row for row in examples.get(task.name, ()) if row[1] in task.answers][:most]
-        if 2 <= len(task.answers) <= MOST_LABELS and len({answer for _, answer in rows}) > 1:
-            found.append(Target(task, rows))
+        by_label: dict[str, list[tuple[str, str]]] = {label: [] for label in task.answers}
+        rows = examples.get(task.name, ())
+        for i in np.random.default_rng(seed).permutation(len(rows)):
+            if rows[i][1] in by_label:
+                by_label[rows[i][1]].append(rows[i])
+        if not 2 <= len(by_label) <= MOST_LABELS:
+            continue
+        each = min(max(1, most // len(by_label)), *(len(group) for group in by_label.values()))
+        if each >= LEAST_OF_A_LABEL:
+            kept = [row for group in by_label.values() for row in group[:each]]
+            found.append(Target(task, kept, [row for row in rows if row[1] in by_label and row not in kept]))
     return found
 
 
 def spread_over_categories(targets: Sequence[Target], most: int) -> list[Target]:
-    """At most so many targets, one of every category in turn, in the order given."""
+    """At most so many targets, one of every category in turn, in the order given, each of another data set."""
     by_category: dict[str, list[Target]] = {}
+    origins: set[str] = set()
     for target in targets:
+        if target.task.origin and target.task.origin in origins:
+            continue
+        origins.add(target.task.origin)
         by_category.setdefault(target.task.category, []).append(target)
     longest = max((len(group) for group in by_category.values()), default=0)
     turns = [group[turn] for turn in range(longest) for group in by_category.values() if turn < len(group)]
     return turns[:most]
 
 
-def shortened(examples: Examples, *, most: int, words: int) -> dict[str, list[tuple[str, str]]]:
+def shortened(examples: Examples, *, words: int, most: int | None = None) -> dict[str, list[tuple[str, str]]]:
     """The first ``most`` examples of each task, inputs cut to their first ``words`` words."""
     return {
         name: [(" ".join(text.split()[:words]), answer) for text, answer in rows[:most]]
@@ -94,48 +147,64 @@ def shortened(examples: Examples, *, most: int, words: int) -> dict[str, list[tu
     }
 
 
+@dataclass(frozen=True)
+class _Job:
+    """One model to train, and the targets it is judged on. ``tasks`` are places in the pool."""
+
+    way: str
+    k: int
+    seed: int
+    tasks: Sequence[int]
+    targets: Sequence[Target]
+
+
 def run_sweep(
     targets: Sequence[Target],
     pool: Sequence[PoolTask],
     examples: Examples,
     encode: InstructionEncoder,
-    train: Trainer,
+    learner: Learner,
     output: Path,
+    plan: SweepPlan,
     *,
-    sizes: Sequence[int],
-    tokens: int,
-    per_task: int | None = None,
-    seeds: int = 3,
     recipe: SelectionRecipe | None = None,
     tell: Callable[[str], None] = lambda note: None,
 ) -> list[RunResult]:
-    """All runs, those in ``output/runs.jsonl`` included. Pool tasks of the target's own data set are left out."""
+    """All runs of this plan, those kept in ``output/runs.jsonl`` by an earlier call included."""
     if not targets:
         raise InputError("The experiment needs targets with fixed labels and examples. Got none.")
+    origins = {target.task.origin for target in targets} - {""}
+    names = {target.task.name for target in targets}
+    usable = [t for t in pool if examples.get(t.name) and t.origin not in origins and t.name not in names]
+    if not usable:
+        raise InputError("The pool must hold tasks with examples that are not of a target's data set. Got none.")
     output.mkdir(parents=True, exist_ok=True)
     path = output / RUNS
-    results = read_runs(output) if path.exists() else []
-    path.write_text("".join(json.dumps(asdict(one)) + "\n" for one in results), encoding="utf-8")  # whole lines only
-    done = {(r.target, r.way, r.k, r.seed) for r in results}
-    usable = [task for task in pool if examples.get(task.name)]
+    kept = read_runs(output) if path.exists() else []
+    path.write_text("".join(json.dumps(asdict(one)) + "\n" for one in kept), encoding="utf-8")  # whole lines only
+    settings = settings_text(learner, plan, usable)
+    results = {_key(one): one for one in kept if one.settings == settings}
     space = InstructionSpace([*usable, *(t.task for t in targets)], encode, recipe or SelectionRecipe())
-    for place, target in enumerate(targets):
-        sources = [i for i, task in enumerate(usable) if not task.origin or task.origin != target.task.origin]
-        scores = space.scores(len(usable) + place, sources)
-        for way, k, seed in _plan(sizes, len(usable), seeds):
-            if (target.task.name, way, k, seed) in done:
-                continue
-            tasks = [usable[i] for i in _chosen(way, k, seed, scores, sources, len(usable))]
-            mixture = build_mixture(tasks, examples, per_task=per_task, tokens=tokens, seed=seed)
-            result = judge(train(mixture, seed), target, way, k, seed, len(mixture))
-            results.append(result)
+    sources = list(range(len(usable)))
+    ranked = [pick(space.scores(len(usable) + i, sources), len(usable)) for i in range(len(targets))]
+    jobs = _jobs(plan, targets, ranked, len(usable), untrained=learner.untrained)
+    wanted = [(job.way, job.k, job.seed, target.task.name) for job in jobs for target in job.targets]
+    for number, job in enumerate(jobs, 1):
+        missing = [t for t in job.targets if (job.way, job.k, job.seed, t.task.name) not in results]
+        if not missing:
+            continue
+        mixture = _mixture(job, usable, examples, plan)
+        model = learner.train(mixture, job.seed)
+        for target in missing:
+            result = judge(model, target, job.way, job.k, job.seed, len(mixture), settings)
+            results[_key(result)] = result
             with path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(result)) + "\n")
-        tell(f"{target.task.name}: done ({place + 1} of {len(targets)})")
-    return results
+        tell(f"{job.way}, k = {job.k}, seed {job.seed}: done ({number} of {len(jobs)} models)")
+    return [results[key] for key in wanted]
 
 
-def judge(model: Trained, target: Target, way: str, k: int, seed: int, examples: int) -> RunResult:
+def judge(model: Trained, target: Target, way: str, k: int, seed: int, examples: int, settings: str = "") -> RunResult:
     """Rank classification and ROUGE-L of one model on one target."""
     choices, answers = list(target.task.answers), [answer for _, answer in target.examples]
     scores = model.scores(target)
@@ -150,30 +219,15 @@ def judge(model: Trained, target: Target, way: str, k: int, seed: int, examples:
         float(np.mean([rouge_l(a, b) for a, b in zip(said, answers, strict=True)])),
         1 / len(choices),
         max(answers.count(choice) for choice in choices) / len(answers),
+        rank_accuracy(scores - scores.mean(0), choices, answers),
+        settings,
     )
 
 
-def predictor_trainer(encode: InstructionEncoder) -> Trainer:
-    """Trains an AnswerPredictor on the encoder's vectors; give an encoder that remembers."""
-
-    def train(mixture: Sequence[MixedExample], seed: int) -> Trained:
-        distinct = list(dict.fromkeys((one.input, one.instruction, one.output) for one in mixture))
-        inputs, instructions, answers = (unit(encode([row[i] for row in distinct])) for i in range(3))
-        return _Predictor(AnswerPredictor.fit(inputs, instructions, answers), encode)
-
-    return train
-
-
-@dataclass(frozen=True)
-class _Predictor:
-    model: AnswerPredictor
-    encode: InstructionEncoder
-
-    def scores(self, target: Target) -> Numbers:
-        inputs = unit(self.encode([text for text, _ in target.examples]))
-        instruction = unit(self.encode([target.task.instructions[0]]))
-        scores = self.model.choice_scores(inputs, instruction, unit(self.encode(list(target.task.answers))))
-        return np.asarray(scores - scores.mean(0))  # a label that the sources favour must not win every row
+def settings_text(learner: Learner, plan: SweepPlan, pool: Sequence[PoolTask]) -> str:
+    """What every run of a sweep depends on, for the key of a finished run."""
+    budget = f"{plan.tokens} words, at most {plan.per_task} examples a task"
+    return f"{learner.settings}; {budget}, instructions of {plan.instruction_words} words; pool of {len(pool)}"
 
 
 def read_runs(output: Path) -> list[RunResult]:
@@ -187,48 +241,38 @@ def read_runs(output: Path) -> list[RunResult]:
     return found
 
 
-def sweep_curve(results: Sequence[RunResult]) -> dict[str, dict[int, Score]]:
-    """Accuracy x 100 by way and k: mean over targets of the mean over seeds, with the interval over targets."""
-    curve: dict[str, dict[int, Score]] = {}
-    for way in WAYS:
-        for k in sorted({r.k for r in results if r.way == way}):
-            by_target: dict[str, list[float]] = {}
-            for r in results:
-                if r.way == way and r.k == k:
-                    by_target.setdefault(r.target, []).append(r.accuracy)
-            means = np.array([np.mean(values) for values in by_target.values()])
-            value, draws = bootstrap(lambda rows, m=means: 100 * float(m[rows].mean()), len(means), key="targets")  # type: ignore[misc]
-            curve.setdefault(way, {})[k] = from_draws(value, draws, f"{len(means)} targets")
-    return curve
+def _key(run: RunResult) -> tuple[str, int, int, str]:
+    return run.way, run.k, run.seed, run.target
 
 
-def advantage(results: Sequence[RunResult], one: tuple[str, int], other: tuple[str, int]) -> Score:
-    """Accuracy x 100 of one (way, k) minus another's, paired by target, with the interval over targets."""
-    means: list[dict[str, float]] = []
-    for way, k in (one, other):
-        names = {r.target for r in results}
-        means.append(
-            {n: float(np.mean([r.accuracy for r in results if (r.target, r.way, r.k) == (n, way, k)])) for n in names}
-        )
-    gains = np.array([means[0][name] - means[1][name] for name in sorted(means[0])])
-    value, draws = bootstrap(lambda rows: 100 * float(gains[rows].mean()), len(gains), key="targets")
-    return from_draws(value, draws, f"{len(gains)} targets")
+def _jobs(
+    plan: SweepPlan, targets: Sequence[Target], ranked: Sequence[Sequence[int]], pool: int, *, untrained: bool
+) -> list[_Job]:
+    """All models to train, seed by seed, so that what is there after an interrupt is a smaller sweep."""
+    jobs = [_Job(UNTRAINED, 0, 0, (), targets)] if untrained else []
+    sizes = [k for k in plan.sizes if k < pool]
+    for seed in range(max(plan.seeds, plan.draws, plan.own)):
+        if seed < plan.draws:
+            order = np.random.default_rng(seed).permutation(pool).tolist()
+            jobs += [_Job(RANDOM, k, seed, order[:k], targets) for k in sizes]
+            jobs.append(_Job(ALL, pool, seed, range(pool), targets))
+        for target, best in zip(targets, ranked, strict=True):
+            if seed < plan.seeds:
+                jobs += [_Job(SELECTED, k, seed, best[:k], [target]) for k in sizes]
+            if seed < plan.own and target.others:
+                jobs.append(_Job(OWN, 1, seed, (), [target]))
+    return jobs
 
 
-def _plan(sizes: Sequence[int], pool: int, seeds: int) -> Iterator[tuple[str, int, int]]:
-    for seed in range(seeds):
-        for k in sizes:
-            if k < pool:
-                yield "selected", k, seed
-                yield "random", k, seed
-        yield "all", pool, seed
+def _mixture(job: _Job, pool: Sequence[PoolTask], examples: Examples, plan: SweepPlan) -> list[MixedExample]:
+    if job.way == UNTRAINED:
+        return []
+    tasks, rows = [pool[i] for i in job.tasks], examples
+    if job.way == OWN:
+        tasks, rows = [job.targets[0].task], {job.targets[0].task.name: job.targets[0].others}
 
+    def count(text: str) -> int:
+        return min(len(text.split()), plan.instruction_words or len(text))
 
-def _chosen(way: str, k: int, seed: int, scores: Numbers, sources: Sequence[int], pool: int) -> list[int]:
-    """Places in the pool. A seed's random order is the same for every target, so its texts are encoded once."""
-    if way == "selected":
-        return [sources[i] for i in pick(scores, k)]  # all of them where k is larger
-    allowed = set(sources)
-    if way == "random":
-        return [int(i) for i in np.random.default_rng(seed).permutation(pool) if int(i) in allowed][:k]
-    return list(sources)
+    per_task = None if job.way == OWN else plan.per_task
+    return build_mixture(tasks, rows, per_task=per_task, tokens=plan.tokens, count=count, seed=job.seed)
