@@ -13,8 +13,8 @@ from answerspace.backbones.bundled import load_bundled
 from answerspace.embedder import Embedder
 from answerspace.errors import InputError
 from answerspace.training.answer_words import content_words
-from answerspace.training.bundled import Run
-from answerspace.training.objective import contrast_loss
+from answerspace.training.bundled import Run, pairs_in_order
+from answerspace.training.objective import contrast_loss, criteria_loss, losses
 from answerspace.training.recipe import DataRecipe, LossRecipe, Recipe, TrainRecipe, read_recipe
 from answerspace.training.rows import Asked, batches, is_dev, read_rows
 from answerspace.training.whole_run import train_bundled
@@ -172,3 +172,36 @@ def test_an_unknown_start_model_is_refused(tmp_path: Path) -> None:
     rows = type("Rows", (), {"train": {"a": [Asked("a", "t", (("q", "a"),))]}, "dev": []})()
     with pytest.raises(InputError, match="folder or an installed package"):
         Run(recipe, rows, tmp_path)
+
+
+def test_answers_of_one_criterion_are_told_apart_and_others_left_alone() -> None:
+    criteria = torch.tensor([0, 0, 0, 0, 1])
+    same = torch.tensor([0, 0, 1, 1, 0])[:, None] == torch.tensor([0, 0, 1, 1, 0])[None, :]
+    sorted_out = torch.eye(3)[[0, 0, 1, 1, 0]]
+    mixed_up = torch.eye(3)[[0, 1, 0, 1, 0]]
+    assert criteria_loss(sorted_out, criteria, same, 0.1) < 0.01
+    assert criteria_loss(mixed_up, criteria, same, 0.1) > 5
+    moved = sorted_out.clone()
+    moved[4] = -moved[4]  # alone under its criterion: takes no part
+    assert criteria_loss(moved, criteria, same, 0.1) == criteria_loss(sorted_out, criteria, same, 0.1)
+    assert criteria_loss(sorted_out, torch.arange(5), same, 0.1) == 0
+
+
+def test_the_criteria_s_switch_frees_alike_words_from_their_likeness() -> None:
+    """Targets of "yes" and "no" have a cosine of 0.72: as relations they may stay so only while the switch is off."""
+    near = torch.nn.functional.normalize(torch.tensor([[1.0, 0.0], [0.72, 0.69]]), dim=1)
+    apart, words = torch.eye(2), torch.tensor([[0], [0]])
+    arguments = (torch.zeros(0, 2), torch.zeros(2, 1, 3), words, torch.tensor([0, 0]))
+    off = losses(apart, near, *arguments, LossRecipe())
+    on = losses(apart, near, *arguments, LossRecipe(criteria=1.0))
+    assert off.relations > 0.2
+    assert on.relations < 1e-3
+    one_each = losses(apart, near, *arguments[:3], torch.tensor([0, 1]), LossRecipe(criteria=1.0))
+    assert one_each.relations > 0.2
+
+
+def test_pairs_in_order_counts_what_clustering_needs() -> None:
+    truth = torch.tensor([0, 0, 1, 1])
+    assert pairs_in_order(torch.eye(2)[[0, 0, 1, 1]], truth) == [1.0]
+    assert pairs_in_order(torch.eye(2)[[0, 1, 0, 1]], truth) == [0.0]
+    assert pairs_in_order(torch.eye(2), torch.tensor([0, 1])) == []

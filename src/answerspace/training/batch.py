@@ -30,6 +30,7 @@ class Batch(NamedTuple):
     words: Tensor  # (Q, slots) first tokens of the answers, [SEP] after their end; NO_WORD where there are none
     answers: list[str]  # Q, content words only; ITSELF where the text is its own answer
     pairs: list[tuple[str, str]]  # Q, the text and its question as they stand in the data
+    criteria: Tensor  # (Q,) equal numbers where two questions ask for the same thing, perhaps in other words
 
 
 class BatchMaker:
@@ -51,7 +52,9 @@ class BatchMaker:
         words = torch.tensor([self.first_tokens(answer) for answer in answers])
         pairs = [(row.text, question) for row in rows for question, _ in row.qa]
         owners = torch.tensor(owner)
-        return Batch(text_ids, text_mask, owners, question_ids, question_mask, slots, words, answers, pairs)
+        number: dict[str, int] = {}
+        criteria = torch.tensor([number.setdefault(name, len(number)) for row in rows for name in row.asked_for()])
+        return Batch(text_ids, text_mask, owners, question_ids, question_mask, slots, words, answers, pairs, criteria)
 
     def texts(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Ids and mask (N, L) of ``[CLS] text [SEP]``, cut at the recipe's length."""

@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Iterator
 from copy import deepcopy
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,8 @@ class Run:
         tokenizer.no_padding()
         tokenizer.no_truncation()
         self.network = start_network(self.start).to(self.device)
+        if recipe.train.slots is not None:
+            self.network.config = replace(self.network.config, slots=recipe.train.slots)
         self.maker = BatchMaker(tokenizer, self.network.config, recipe.data)
         for parameter in self.network.parameters():
             parameter.requires_grad_(False)
@@ -119,7 +122,7 @@ class Run:
         batch = _on(batch, self.device)
         vectors, scores, pooled = self.answer_vectors(batch)
         targets = self.targets(batch.answers, pooled)
-        parts = losses(vectors, targets, self.state.memory, scores, batch.words, self.recipe.loss)
+        parts = losses(vectors, targets, self.state.memory, scores, batch.words, batch.criteria, self.recipe.loss)
         if self.distillation is not None:
             parts = self._with_teacher(parts, self.distillation(vectors, batch.pairs))
         for group in self.optimizer.param_groups:
@@ -135,7 +138,8 @@ class Run:
         return Losses(*(part.detach() for part in parts))
 
     def _reported(self, parts: Losses) -> dict[str, Tensor]:
-        return {name: part for name, part in parts._asdict().items() if name != "teacher" or self.distillation}
+        used = {"teacher": self.distillation is not None, "criteria": bool(self.recipe.loss.criteria)}
+        return {name: part for name, part in parts._asdict().items() if used.get(name, True)}
 
     def _with_teacher(self, parts: Losses, taught: Tensor) -> Losses:
         """The total of both; without gold answers their parts are left out, for they need not be numbers."""
@@ -143,7 +147,7 @@ class Run:
         if gold:
             return parts._replace(total=gold * parts.total + taught, teacher=taught)
         none = torch.zeros_like(taught)
-        return Losses(taught, none, none, none, taught)
+        return Losses(taught, none, none, none, taught, none)
 
     def answer_vectors(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Unit answer vectors (Q, D), slot scores (Q, slots, V) and the texts' own unit vectors (Q, D)."""
@@ -213,26 +217,30 @@ class Run:
 
     @torch.no_grad()
     def family_scores(self) -> dict[str, float]:
-        """On held-apart families: how often the nearest of the criterion's answers in the family is the right one."""
-        right, chance, asked = 0.0, 0.0, 0
-        for family in self.rows.dev_families:
-            for name, wordings in family.criteria.items():
-                found = self._criterion_score(family, name, wordings[0])
-                right, chance, asked = right + found[0], chance + found[1], asked + found[2]
-        return {"family_accuracy": round(right / asked, 4), "family_chance": round(chance / asked, 4)} if asked else {}
+        """On held-apart families: how often the nearest of the criterion's answers in the family is the right one.
 
-    def _criterion_score(self, family: Family, name: str, question: str) -> tuple[float, float, int]:
-        """(right, expected right by chance, asked) of one criterion over the family's texts."""
-        rows = [
-            Asked("families", text, ((question, answers[name]),)) for text, answers in family.texts if name in answers
-        ]
-        if not rows:
-            return 0.0, 0.0, 0
-        batch = _on(self.maker(rows), self.device)
-        distinct = sorted(set(batch.answers))
-        truth = torch.tensor([distinct.index(answer) for answer in batch.answers], device=self.device)
-        nearest = (self.answer_vectors(batch)[0] @ self.targets(distinct).T).argmax(1)
-        return float((nearest == truth).sum()), len(rows) / len(distinct), len(rows)
+        ``family_pairs``: how often two texts of equal answer are nearer than two of different answer, by criterion.
+        """
+        right, chance, asked, apart = 0.0, 0.0, 0, []
+        for family in self.rows.dev_families:
+            rows = _in_first_wording(family)
+            if not rows:
+                continue
+            batch = _on(self.maker(rows), self.device)
+            vectors = self.answer_vectors(batch)[0]
+            for criterion in range(int(batch.criteria.max()) + 1):
+                places = (batch.criteria == criterion).nonzero().flatten()
+                answers = [batch.answers[i] for i in places.tolist()]
+                distinct = sorted(set(answers))
+                truth = torch.tensor([distinct.index(answer) for answer in answers], device=self.device)
+                nearest = (vectors[places] @ self.targets(distinct).T).argmax(1)
+                right, asked = right + float((nearest == truth).sum()), asked + len(answers)
+                chance += len(answers) / len(distinct)
+                apart += pairs_in_order(vectors[places], truth)
+        if not asked:
+            return {}
+        accuracy = {"family_accuracy": round(right / asked, 4), "family_chance": round(chance / asked, 4)}
+        return accuracy | ({"family_pairs": round(sum(apart) / len(apart), 4)} if apart else {})
 
     def save(self) -> None:
         """Write the checkpoint; a reader never sees half of one."""
@@ -323,6 +331,15 @@ def pooled_vectors(states: Tensor, mask: Tensor) -> Tensor:
     return functional.normalize(total / mask.sum(1, keepdim=True), dim=-1)
 
 
+def pairs_in_order(vectors: Tensor, truth: Tensor) -> list[float]:
+    """[the share of (equal, different) pairs of rows whose cosines are in order]; empty where one kind is missing."""
+    upper = torch.ones(len(truth), len(truth), dtype=torch.bool).triu(1)
+    cosines = (vectors @ vectors.T).cpu()
+    equal = (truth[:, None] == truth[None, :]).cpu()
+    near, far = cosines[upper & equal], cosines[upper & ~equal]
+    return [float((near[:, None] > far[None, :]).float().mean())] if len(near) and len(far) else []
+
+
 def start_folder(name: str) -> Path:
     """The start model's folder: a path, "bundled", or an installed package that carries one in ``model/``."""
     if name == "bundled":
@@ -382,6 +399,14 @@ def _decay_groups(parameters: list[torch.nn.Parameter], decay: float) -> list[di
 def _on(batch: Batch, device: torch.device) -> Batch:
     moved: dict[str, Any] = {name: v.to(device) for name, v in batch._asdict().items() if isinstance(v, Tensor)}
     return batch._replace(**moved)
+
+
+def _in_first_wording(family: Family) -> list[Asked]:
+    return [
+        Asked("families", text, tuple((family.criteria[n][0], answers[n]) for n in answers), tuple(answers))
+        for text, answers in family.texts
+        if answers
+    ]
 
 
 def _with_some(rows: list[Asked], most: int = 2) -> list[Asked]:

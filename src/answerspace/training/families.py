@@ -23,11 +23,17 @@ class Family:
     criteria: dict[str, tuple[str, ...]]
     texts: tuple[tuple[str, dict[str, str]], ...]
 
-    def wordings(self, rng: random.Random, most: int) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-        """Each text with at most ``most`` of its criteria, each in a wording drawn anew."""
+    def wordings(
+        self, rng: random.Random, most: int
+    ) -> Iterator[tuple[str, tuple[tuple[str, str], ...], tuple[str, ...]]]:
+        """Each text with at most ``most`` of its questions and answers, and which criterion each question asks for.
+
+        A criterion's wording is drawn anew for every text; the criterion is named by all its wordings.
+        """
         for text, answers in self.texts:
             names = rng.sample(sorted(answers), min(most, len(answers)))
-            yield text, [(rng.choice(self.criteria[name]), answers[name]) for name in names]
+            qa = tuple((rng.choice(self.criteria[name]), answers[name]) for name in names)
+            yield text, qa, tuple("\n".join(self.criteria[name]) for name in names)
 
 
 def read_families(path: Path) -> list[Family]:

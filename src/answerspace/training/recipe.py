@@ -49,7 +49,7 @@ class TrainRecipe:
 
     ``weights``: "asker" leaves the reader and the word vectors as they are; "all" trains them too. ``patience`` dev
     scores in a row that are no better end the run and the best weights are kept; 0 never stops early. ``score`` is the
-    dev score that counts.
+    dev score that counts. ``slots`` is the number of answer masks; None is the start model's.
     """
 
     texts_per_batch: int = 48
@@ -62,19 +62,26 @@ class TrainRecipe:
     steps: int | None = None
     memory: int = 1024
     weights: str = "asker"
+    slots: int | None = None
     patience: int = 0
     score: str = "dev_accuracy"
 
 
 @dataclass(frozen=True)
 class LossRecipe:
-    """Weights of the parts of the objective; 0 switches a part off."""
+    """Weights of the parts of the objective; 0 switches a part off.
+
+    ``criteria`` weighs the contrast of answer vectors under one criterion: equal answers together, whatever the wording
+    of the question, different answers apart, however alike their words are. The relations then leave such pairs alone.
+    """
 
     contrast: float = 1.0
     temperature: float = 0.05
     same_answer: float = 0.85
     words: float = 0.3
     relations: float = 2.0
+    criteria: float = 0.0
+    criteria_temperature: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -119,4 +126,6 @@ def read_recipe(name_or_path: str | Path, changes: Sequence[str] = ()) -> Recipe
         raise InputError(f"The recipe {name_or_path} must set train.minutes or train.steps. It sets neither.")
     if recipe.train.weights not in ("asker", "all"):
         raise InputError(f"train.weights must be 'asker' or 'all'. Got {recipe.train.weights!r}.")
+    if recipe.train.slots is not None and recipe.train.slots < 1:
+        raise InputError(f"train.slots must be at least 1. Got {recipe.train.slots}.")
     return recipe

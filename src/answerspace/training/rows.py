@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import math
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -46,11 +47,20 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Asked:
-    """A text with some of its questions and their answers."""
+    """A text with some of its questions and their answers.
+
+    ``criteria`` names what each question asks for, so that other wordings of it are known as the same; where it is
+    empty, every question is a criterion of its own.
+    """
 
     source: str
     text: str
     qa: tuple[QA, ...]
+    criteria: tuple[str, ...] = ()
+
+    def asked_for(self) -> tuple[str, ...]:
+        """The criterion of each question."""
+        return self.criteria or tuple(question for question, _ in self.qa)
 
 
 @dataclass(frozen=True)
@@ -110,8 +120,9 @@ def batches(rows: Rows, recipe: Recipe, epoch: int) -> list[list[Asked]]:
         chosen.sort(key=lambda a: len(a.text) + rng.random() * 40)
         groups += _slices(chosen, train.group)
     for family in rows.families * data.family_repeats:
-        drawn = [Asked("families", text, tuple(qa)) for text, qa in family.wordings(rng, data.questions_per_text)]
-        groups += _slices(rng.sample(drawn, len(drawn)), train.group)
+        drawn = [Asked("families", *row) for row in family.wordings(rng, data.questions_per_text)]
+        parts = math.ceil(len(drawn) / train.group)  # of like size: a text alone is told apart from nothing
+        groups += _slices(rng.sample(drawn, len(drawn)), math.ceil(len(drawn) / max(1, parts)))
     rng.shuffle(groups)
     per_batch = max(1, train.texts_per_batch // train.group)
     out: list[list[Asked]] = []
