@@ -9,6 +9,8 @@ from pathlib import Path
 from answerspace.errors import InputError
 from answerspace.training.language_model import train_language_model
 from answerspace.training.language_recipe import KIND, read_language_recipe
+from answerspace.training.mean_model import KIND as MEAN
+from answerspace.training.mean_model import train_mean
 from answerspace.training.recipe import KIND as BUNDLED
 from answerspace.training.toml_values import recipe_values
 from answerspace.training.whole_run import train_bundled
@@ -32,7 +34,8 @@ def train(
     start from instead of the recipe's. ``teacher``: an embedder's name whose vectors the bundled model learns.
     ``changes``: "section.key=value". Raises InputError.
     """
-    kind = recipe_values(recipe, changes).get("kind", BUNDLED)
+    values = recipe_values(recipe, changes)
+    kind = values.get("kind", BUNDLED)
     if kind == KIND:
         if teacher is not None:
             raise InputError(
@@ -47,4 +50,6 @@ def train(
         return train_bundled(
             recipe, data, output, base=base, teacher=teacher, changes=changes, device=device, tell=tell
         )
-    raise InputError(f"A recipe's kind must be {BUNDLED!r} or {KIND!r}. Got {kind!r}.")
+    if kind == MEAN:
+        return train_mean(values, output)
+    raise InputError(f"A recipe's kind must be {BUNDLED!r}, {MEAN!r} or {KIND!r}. Got {kind!r}.")
