@@ -13,7 +13,7 @@ from answerspace.backbones.causal import CausalBackbone
 from answerspace.backbones.masked import MaskedBackbone
 from answerspace.backbones.prompt_tokens import PromptOptions
 from answerspace.backbones.seq2seq import Seq2SeqBackbone
-from answerspace.embedder import Settings
+from answerspace.settings import Settings
 
 QUESTION = "What is being reviewed?"
 TEXTS = ["The soup was cold.", "My flight to Boston was late, I need a refund. " * 3, "phone", "", "Bad; bad battery!"]

@@ -17,7 +17,7 @@ FLOORS = (
     {"engines", "aggregation", "answer_filter", "head_words"},
     {"backbones"},
     {"loading", "reading_file", "vector_cache"},
-    {"embedder"},
+    {"questioning", "reading", "embedder"},
     {"clustering", "projection", "tables", "table_stream", "source_texts", "answer_store", "spoken_answers"},
     {"report", "corpus_clustering", "explanation", "evaluation", "training", "instructions", "task_selection"},
     {"analysis", "corpus_reading", "vector_file", "output_folder"},

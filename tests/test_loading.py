@@ -11,9 +11,9 @@ from answerspace import Embedder, InputError, ModelError
 from answerspace.backbones.causal import CausalBackbone
 from answerspace.backbones.masked import MaskedBackbone
 from answerspace.backbones.prompt_tokens import PromptOptions
-from answerspace.embedder import Settings
 from answerspace.loading import PRESETS, LoadOptions, _preset, load_backbone, save_backbone
 from answerspace.prompts import ALPACA, INBEDDER
+from answerspace.settings import Settings
 
 QUESTION = "What is being reviewed?"
 TEXTS = ["The soup was cold.", "Bad battery. " * 40]

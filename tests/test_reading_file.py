@@ -13,11 +13,10 @@ import polars as pl
 import pytest
 from command_line import HOW, TABLE, TEXTS, WHAT, Runner, write_table
 
-from answerspace import Embedder, InputError
+from answerspace import Embedder, InputError, Reading
 from answerspace.backbones.bundled import load_bundled
 from answerspace.backbones.fake import FakeBackbone
 from answerspace.backbones.stored_states import quantised, restored
-from answerspace.embedder import Reading
 from answerspace.settings import Settings
 
 ANIMALS = [

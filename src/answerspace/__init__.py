@@ -5,8 +5,9 @@
 >>> vectors = embedder.encode(["The soup was cold."], instruction="What is being reviewed?")
 """
 
-from answerspace.embedder import Embedder, Reading
+from answerspace.embedder import Embedder
 from answerspace.errors import AnswerspaceError, InputError, InternalError, MissingExtra, ModelError
+from answerspace.reading import Reading
 
 __version__ = "0.1.0"
 __all__ = [

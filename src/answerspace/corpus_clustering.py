@@ -20,10 +20,12 @@ from answerspace.answer_store import AnswerStore
 from answerspace.answers import Array
 from answerspace.clustering import agreement_scores, cluster_vectors, clustering_space
 from answerspace.disk_arrays import let_go
-from answerspace.embedder import DEFAULT_BATCH, Asked, Embedder, Reading, checked_question
+from answerspace.embedder import DEFAULT_BATCH, Embedder
 from answerspace.errors import InputError
 from answerspace.explanation import explain
 from answerspace.projection import align, project
+from answerspace.questioning import Asked, checked_question
+from answerspace.reading import Reading
 from answerspace.results import CorpusResult, QuestionResult
 
 

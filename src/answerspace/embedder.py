@@ -6,54 +6,23 @@ order of the input never matters. It does not know what the vectors are used for
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar, cast
+from typing import Any, TypeVar
 
-import numpy as np
-
-from answerspace.aggregation import Aggregation, Reencode, needs_prompt_states, resolve_aggregation
+from answerspace.aggregation import Aggregation
 from answerspace.answer_filter import AnswerFilter
-from answerspace.answers import Answered, Array, Asking, Mask, Sampling
+from answerspace.answers import Array, Sampling
 from answerspace.batches import Gather, batches_by_length, distinct, grouped_batches
-from answerspace.disk_arrays import pieces
 from answerspace.errors import InputError
 from answerspace.protocols import Backbone
-from answerspace.settings import Settings as Settings
-from answerspace.vector_cache import VectorCache, scope_of
+from answerspace.questioning import Asked, Questioning, checked_question, questions_of, stacked
+from answerspace.reading import HeldParts, Reading
+from answerspace.settings import Settings
+from answerspace.vector_cache import VectorCache
 
 T = TypeVar("T")
 DEFAULT_BATCH = 32
-TOGETHER = 16  # questions in one pass, where a backbone takes several: its mask grows with their square
-
-
-class Asked(NamedTuple):
-    """One question over n texts: ``vectors`` (n, d) float32 and the ``answers`` in words (n)."""
-
-    instruction: str
-    vectors: Array
-    answers: list[str]
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """One question's worth of settings, checked."""
-
-    aggregate: Callable[[Answered], Array]
-    reencode: Reencode | None
-    asking: Asking
-    answer_filter: AnswerFilter | None
-    normalize: bool
-
-    def scope(self, backbone: Backbone, fingerprint: str, question: str) -> bytes | None:
-        """The scope in a cache of what is asked so; None where a function that is not ours has a say in it."""
-        if self.reencode is not None or not self.aggregate.__module__.startswith("answerspace."):
-            return None
-        own_length = getattr(backbone, "answer_tokens", None)  # what an asking without a number comes to
-        asked = (self.aggregate.__module__, self.aggregate.__qualname__, repr(self.asking), repr(self.answer_filter))
-        return scope_of(fingerprint, repr(own_length), *asked, question)
 
 
 class Embedder:
@@ -101,7 +70,7 @@ class Embedder:
         parts = []
         for batch in _progress(batches, "reading", show_progress):
             parts.append((batch, self.backbone.read([unique[i] for i in batch])))
-        return Reading(self, unique, inverse, _HeldParts(parts))
+        return Reading(self, unique, inverse, HeldParts(parts))
 
     def open_reading(self, path: str | Path) -> Reading:
         """A reading on disk, written by ``Reading.save`` or ``answerspace read``, to be asked as any other.
@@ -109,10 +78,7 @@ class Embedder:
         Its states are mapped while they are used. Raises InputError for another model's reading, and for one that is
         unfinished or damaged.
         """
-        from answerspace.reading_file import ReadingFile  # late: it needs safetensors
-
-        file = ReadingFile(path, self.backbone)
-        return Reading(self, file.distinct, file.inverse, file)
+        return Reading.open(path, self)
 
     def encode(
         self,
@@ -139,18 +105,16 @@ class Embedder:
         ``layer`` runs from 0 (embeddings) to the number of blocks, negative from the end; ``normalize`` makes unit
         vectors (a zero vector stays zero). Defaults are ``self.settings``.
         """
-        plan = self._plan(aggregation, layer, normalize, answer_filter, answer_tokens, words=False)
+        questioning = Questioning.of(self, aggregation, layer, normalize, answer_filter, answer_tokens, words=False)
         single = isinstance(texts, str)
         rows = _checked_texts([texts] if isinstance(texts, str) else texts)
         if instruction is None:
-            vectors = self._encode_plain(rows, plan.normalize, batch_size, show_progress)
+            vectors = self._encode_plain(rows, questioning.normalize, batch_size, show_progress)
         elif paired:
-            vectors = self._encode_paired(rows, _paired(instruction, rows), plan, batch_size, show_progress)
+            vectors = self._encode_paired(rows, _paired(instruction, rows), questioning, batch_size, show_progress)
         else:
-            questions = [instruction] if isinstance(instruction, str) else list(instruction)
-            asked = self._run(rows, [checked_question(q) for q in questions], plan, batch_size, show_progress)
-            stacked = [a.vectors for a in asked]
-            vectors = stacked[0] if isinstance(instruction, str) else _stack(stacked, len(rows), self.dimension)
+            asked = self._run(rows, questions_of(instruction), questioning, batch_size, show_progress)
+            vectors = stacked(asked, instruction, len(rows), self.dimension)
         return vectors[..., 0, :] if single else vectors
 
     def ask_and_answer(
@@ -167,9 +131,9 @@ class Embedder:
         show_progress: bool = False,
     ) -> list[Asked]:
         """Vectors and answers in words, one Asked per instruction, from one reading that is not kept."""
-        plan = self._plan(aggregation, layer, normalize, answer_filter, answer_tokens, words=True)
-        questions = [checked_question(q) for q in instructions]
-        return self._run(_checked_texts(texts), questions, plan, batch_size, show_progress)
+        questioning = Questioning.of(self, aggregation, layer, normalize, answer_filter, answer_tokens, words=True)
+        questions = questions_of(instructions)
+        return self._run(_checked_texts(texts), questions, questioning, batch_size, show_progress)
 
     def answer(
         self,
@@ -183,11 +147,9 @@ class Embedder:
     ) -> str | list[str]:
         """The answers in words: one string for one text, a list for a list. An answer may be empty."""
         rows = _checked_texts([texts] if isinstance(texts, str) else texts)
-        plan = replace(
-            self._plan(None, None, False, None, answer_tokens, words=True), aggregate=_no_vector, reencode=None
-        )
-        plan = replace(plan, asking=replace(plan.asking, sampling=sampling))
-        answers = self._run(rows, [checked_question(instruction)], plan, batch_size, show_progress)[0].answers
+        questioning = Questioning.of(self, normalize=False, answer_tokens=answer_tokens, words=True)
+        questioning = questioning.for_words(sampling)
+        answers = self._run(rows, [checked_question(instruction)], questioning, batch_size, show_progress)[0].answers
         return answers[0] if isinstance(texts, str) else answers
 
     def head_words(self, states: Array, top: int = 20) -> list[list[str]]:
@@ -220,59 +182,36 @@ class Embedder:
 
     # --- how a call runs -------------------------------------------------------------------------------------
 
-    def _plan(
-        self,
-        aggregation: Aggregation | None,
-        layer: int | None,
-        normalize: bool | None,
-        answer_filter: AnswerFilter | None,
-        answer_tokens: int | None,
-        *,
-        words: bool,
-    ) -> _Plan:
-        s = self.settings
-        layer = checked_layer(s.layer if layer is None else layer, self.backbone.layers)
-        chosen = s.aggregation if aggregation is None else aggregation
-        aggregate, reencode, needs_answer = resolve_aggregation(chosen, s.convention, self.backbone.kind)
-        wanted = s.answer_tokens if answer_tokens is None else answer_tokens
-        words = words or reencode is not None or answer_filter is not None
-        if not (needs_answer or words):
-            wanted = 0  # the state that predicts the first answer token needs no generation
-        prompt_states = reencode is None and needs_prompt_states(aggregate)
-        asking = Asking(layer=layer, answer_tokens=wanted, prompt_states=prompt_states, words=words)
-        return _Plan(aggregate, reencode, asking, answer_filter, s.normalize if normalize is None else normalize)
-
     def _run(
-        self, rows: list[str], questions: list[str], plan: _Plan, batch_size: int, show_progress: bool
+        self, rows: list[str], questions: list[str], questioning: Questioning, batch_size: int, show_progress: bool
     ) -> list[Asked]:
         unique, inverse = distinct(rows)
-        gathered = [Gather(len(unique), self._folder) for _ in questions]
+        gathered = [Gather(len(unique), questioning.folder) for _ in questions]
         lacking = [
-            self._look_up(unique, question, plan, gather, self.backbone.fingerprint)
-            for question, gather in zip(questions, gathered, strict=True)
+            questioning.look_up(unique, question, gather) for question, gather in zip(questions, gathered, strict=True)
         ]
-        with self._flushing():
+        with questioning.flushing():
             for batch, wanted in _progress(grouped_batches(unique, lacking, batch_size), "texts", show_progress):
                 texts = [unique[i] for i in batch]
                 read = self.backbone.read(texts)
-                asked = self._ask_each(read, [questions[place] for place in wanted], len(batch), plan)
+                asked = questioning.ask_each(read, [questions[place] for place in wanted], len(batch))
                 for place, made in zip(wanted, asked, strict=True):
-                    self._keep(texts, questions[place], plan, *made, self.backbone.fingerprint)
+                    questioning.keep(texts, questions[place], *made)
                     gathered[place].put(batch, *made)
         return [
-            Asked(question, *gather.result(inverse, self.dimension, plan.normalize))
+            Asked(question, *gather.result(inverse, self.dimension, questioning.normalize))
             for question, gather in zip(questions, gathered, strict=True)
         ]
 
     def _encode_paired(
-        self, rows: list[str], questions: list[str], plan: _Plan, batch_size: int, show_progress: bool
+        self, rows: list[str], questions: list[str], questioning: Questioning, batch_size: int, show_progress: bool
     ) -> Array:
         pairs, inverse = distinct(list(zip(rows, questions, strict=True)))
         gather = Gather(len(pairs))
         for batch in _progress(batches_by_length([text for text, _ in pairs], batch_size), "texts", show_progress):
             read = self.backbone.read([pairs[i][0] for i in batch])
-            gather.put(batch, *self._ask_batch(read, [pairs[i][1] for i in batch], plan))
-        return gather.result(inverse, self.dimension, plan.normalize)[0]
+            gather.put(batch, *questioning.ask(read, [pairs[i][1] for i in batch]))
+        return gather.result(inverse, self.dimension, questioning.normalize)[0]
 
     def _encode_plain(self, rows: list[str], normalize: bool, batch_size: int, show_progress: bool) -> Array:
         embed = getattr(self.backbone, "embed", None)
@@ -287,242 +226,8 @@ class Embedder:
             gather.put(batch, embed(self.backbone.read([unique[i] for i in batch])), [""] * len(batch))
         return gather.result(inverse, self.dimension, normalize)[0]
 
-    @contextmanager
-    def _flushing(self) -> Iterator[None]:
-        """What the block computes is in the cache's file when it ends, well or not."""
-        try:
-            yield
-        finally:
-            if self.cache is not None:
-                self.cache.flush()
-
-    @property
-    def _folder(self) -> Path | None:
-        """Where vectors that are too many for the memory lie while they are used: beside the cache."""
-        return None if self.cache is None else self.cache.path.parent
-
-    def _look_up(self, texts: Sequence[str], question: str, plan: _Plan, gather: Gather, fingerprint: str) -> Mask:
-        """Gather what the cache knows of n texts; the mask (n,) of the rows that it lacks."""
-        scope = None if self.cache is None else plan.scope(self.backbone, fingerprint, question)
-        lacking = np.ones(len(texts), bool)
-        if self.cache is None or scope is None:
-            return lacking
-        for piece in pieces(len(texts)):
-            known = self.cache.get(scope, texts[piece])
-            lacking[piece] = ~known.found
-            gather.put((np.flatnonzero(known.found) + piece.start).tolist(), known.vectors, known.answers)
-        return lacking
-
-    def _known(
-        self, texts: Sequence[str], question: str, plan: _Plan, fingerprint: str
-    ) -> tuple[Array, list[str]] | None:
-        """Vectors and answers of a batch, if the cache knows all of it."""
-        gather = Gather(len(texts))
-        if self._look_up(texts, question, plan, gather, fingerprint).any():
-            return None
-        return gather.result(np.arange(len(texts)), self.dimension, False)
-
-    def _keep(
-        self, texts: Sequence[str], question: str, plan: _Plan, vectors: Array, answers: list[str], fingerprint: str
-    ) -> None:
-        scope = None if self.cache is None else plan.scope(self.backbone, fingerprint, question)
-        if self.cache is not None and scope is not None:
-            self.cache.put(scope, texts, vectors, answers)
-
-    def _ask_each(self, read: Any, questions: list[str], rows: int, plan: _Plan) -> Iterator[tuple[Array, list[str]]]:
-        """Vectors and answers of a batch under each question; in one pass over several where the backbone has that."""
-        many = getattr(self.backbone, "ask_many", None)
-        if plan.reencode is not None or plan.answer_filter is not None:
-            many = None
-        for start in range(0, len(questions), TOGETHER):
-            some = questions[start : start + TOGETHER]
-            answered = many(read, some, plan.asking) if many is not None and len(some) > 1 else None
-            if answered is None:
-                yield from (self._ask_batch(read, [question] * rows, plan) for question in some)
-            else:
-                yield from ((plan.aggregate(one), one.answers) for one in answered)
-
-    def _ask_batch(self, read: Any, questions: list[str], plan: _Plan) -> tuple[Array, list[str]]:
-        if plan.reencode is not None:
-            return self._ask_reencoded(read, questions, plan, plan.reencode)
-        answered = self.backbone.ask(read, questions, plan.asking)
-        if plan.answer_filter is not None:
-            answered = plan.answer_filter.narrow(answered, questions, self.backbone)
-        return plan.aggregate(answered), answered.answers
-
-    def _ask_reencoded(
-        self, read: Any, questions: list[str], plan: _Plan, reencode: Reencode
-    ) -> tuple[Array, list[str]]:
-        answers = []
-        for sampling in reencode.samplings():
-            answered = self.backbone.ask(read, questions, replace(plan.asking, sampling=sampling))
-            if plan.answer_filter is not None:
-                answered = plan.answer_filter.narrow_words(answered, questions)
-            answers.append(answered.answers)
-        return reencode.mean(answers), answers[0]
-
-
-class _Parts(Protocol):
-    """The batches of a reading: in memory, or on disk."""
-
-    @property
-    def fingerprint(self) -> str | None:
-        """Of what the states are, where they are not to the last bit the model's own."""
-        ...
-
-    def __len__(self) -> int: ...
-
-    def parts(self) -> Iterator[tuple[list[int], Callable[[], Any]]]:
-        """(numbers of the distinct texts, what gives the batch that was read of them) of each batch."""
-        ...
-
-
-class _HeldParts:
-    """Batches in memory."""
-
-    fingerprint: str | None = None
-
-    def __init__(self, held: list[tuple[list[int], Any]]) -> None:
-        self._held = held
-
-    def __len__(self) -> int:
-        return len(self._held)
-
-    def parts(self) -> Iterator[tuple[list[int], Callable[[], Any]]]:
-        for batch, read in self._held:
-            yield batch, lambda read=read: read  # type: ignore[misc]
-
-
-class Reading:
-    """What was read of n texts, in memory or on disk. Every question asked of it skips the reading.
-
-    ``distinct`` are its distinct texts; ``places`` (n,) says which of them row i is, -1 for a row of a file that
-    holds no text (it gets a zero vector and an empty answer).
-    """
-
-    def __init__(self, embedder: Embedder, distinct: Sequence[str], places: np.ndarray, parts: _Parts) -> None:
-        self.distinct = distinct
-        self.places = places
-        self._embedder = embedder
-        self._parts = parts
-
-    @classmethod
-    def open(cls, path: str | Path, embedder: Embedder) -> Reading:
-        """The same as ``embedder.open_reading(path)``."""
-        return embedder.open_reading(path)
-
-    @property
-    def texts(self) -> list[str]:
-        """The n texts, "" for a row without one."""
-        distinct = list(self.distinct)
-        return ["" if i < 0 else distinct[i] for i in self.places.tolist()]
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    def save(self, path: str | Path, name: str = "texts") -> None:
-        """Write the reading to a folder, or add it to the reading that is there, with states of 8 bits.
-
-        A causal model's reading is exact in memory and rounded on disk (docs/guide.md says what that costs).
-        Backbones that attend both ways have no states; their file holds the texts.
-        """
-        from answerspace.reading_file import save_reading  # late: it needs safetensors
-
-        batches = (([self.distinct[i] for i in batch], load()) for batch, load in self._parts.parts())
-        save_reading(path, self._embedder.backbone, self.texts, batches, name)
-
-    def ask(
-        self,
-        instruction: str | Sequence[str],
-        *,
-        aggregation: Aggregation | None = None,
-        layer: int | None = None,
-        normalize: bool | None = None,
-        answer_filter: AnswerFilter | None = None,
-        answer_tokens: int | None = None,
-        show_progress: bool = False,
-    ) -> Array:
-        """Vectors (n, d) under an instruction, or (q, n, d) under a list; the arguments are those of ``encode``."""
-        embedder = self._embedder
-        plan = embedder._plan(aggregation, layer, normalize, answer_filter, answer_tokens, words=False)
-        questions = [instruction] if isinstance(instruction, str) else list(instruction)
-        asked = self._run([checked_question(q) for q in questions], plan, show_progress)
-        vectors = [one.vectors for one in asked]
-        return vectors[0] if isinstance(instruction, str) else _stack(vectors, len(self), embedder.dimension)
-
-    def ask_and_answer(
-        self,
-        instructions: Sequence[str],
-        *,
-        aggregation: Aggregation | None = None,
-        layer: int | None = None,
-        normalize: bool | None = None,
-        answer_filter: AnswerFilter | None = None,
-        answer_tokens: int | None = None,
-        show_progress: bool = False,
-    ) -> list[Asked]:
-        """Vectors and answers in words, one Asked per instruction; each batch is taken from the disk once."""
-        plan = self._embedder._plan(aggregation, layer, normalize, answer_filter, answer_tokens, words=True)
-        return self._run([checked_question(q) for q in instructions], plan, show_progress)
-
-    def answer(
-        self,
-        instruction: str,
-        *,
-        sampling: Sampling | None = None,
-        answer_tokens: int | None = None,
-        show_progress: bool = False,
-    ) -> list[str]:
-        """The answers in words, one per text; an answer may be empty."""
-        plan = replace(
-            self._embedder._plan(None, None, False, None, answer_tokens, words=True),
-            aggregate=_no_vector,
-            reencode=None,
-        )
-        plan = replace(plan, asking=replace(plan.asking, sampling=sampling))
-        return self._run([checked_question(instruction)], plan, show_progress)[0].answers
-
-    def _run(self, questions: list[str], plan: _Plan, show_progress: bool) -> list[Asked]:
-        embedder = self._embedder
-        fingerprint = self._parts.fingerprint or embedder.backbone.fingerprint
-        gathered = [Gather(len(self.distinct), embedder._folder) for _ in questions]
-        parts = self._parts.parts()
-        with embedder._flushing():
-            for batch, load in _tracked(parts, "asking", len(self._parts)) if show_progress else parts:
-                texts = [] if embedder.cache is None else [self.distinct[i] for i in batch]
-                read = None
-                for question, gather in zip(questions, gathered, strict=True):
-                    known = None if embedder.cache is None else embedder._known(texts, question, plan, fingerprint)
-                    if known is not None:
-                        gather.put(batch, *known)
-                        continue
-                    read = load() if read is None else read
-                    made = embedder._ask_batch(read, [question] * len(batch), plan)
-                    embedder._keep(texts, question, plan, *made, fingerprint)
-                    gather.put(batch, *made)
-        return [
-            Asked(question, *gather.result(self.places, embedder.dimension, plan.normalize))
-            for question, gather in zip(questions, gathered, strict=True)
-        ]
-
 
 # --- checks and small steps --------------------------------------------------------------------------------------
-
-
-def checked_layer(layer: int, layers: int) -> int:
-    """The layer as a non-negative number, or an InputError that names the range."""
-    if not -layers - 1 <= layer <= layers:
-        raise InputError(f"layer must be between {-layers - 1} and {layers} for this model. Got {layer}.")
-    return layer % (layers + 1)
-
-
-def checked_question(question: str) -> str:
-    """The question, or an InputError when there is nothing in it."""
-    if not isinstance(question, str) or not question.strip():
-        raise InputError(
-            f"A question must have at least one word. Got {question!r}; ask for example 'What is being reviewed?'."
-        )
-    return question
 
 
 def _checked_texts(texts: Sequence[str]) -> list[str]:
@@ -543,19 +248,9 @@ def _paired(instruction: str | Sequence[str], rows: list[str]) -> list[str]:
     return [checked_question(q) for q in questions]
 
 
-def _stack(vectors: list[Array], n: int, dimension: int) -> Array:
-    return cast(Array, np.stack(vectors) if vectors else np.zeros((0, n, dimension), np.float32))
-
-
-def _no_vector(answered: Answered) -> Array:
-    return np.zeros((len(answered.answers), 0), np.float32)
-
-
 def _progress(items: Sequence[T], what: str, show: bool) -> Iterable[T]:
-    return _tracked(items, what, len(items)) if show else items
+    if not show:
+        return items
+    from answerspace.progress import track  # late: it needs rich
 
-
-def _tracked(items: Iterable[T], what: str, total: int) -> Iterator[T]:
-    from answerspace.progress import track
-
-    return track(items, what, total)
+    return track(items, what, len(items))

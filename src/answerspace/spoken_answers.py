@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from answerspace.embedder import DEFAULT_BATCH, Asked, Embedder, checked_question
+from answerspace.embedder import DEFAULT_BATCH, Embedder
 from answerspace.errors import InputError
+from answerspace.questioning import Asked, checked_question
 from answerspace.reading_file import read_index
 
 HEAD_WORDS = 8

@@ -23,8 +23,9 @@ from answerspace.answer_store import AnswerStore, put_in_place
 from answerspace.answers import Array
 from answerspace.corpus_clustering import checked_questions
 from answerspace.disk_arrays import let_go, pieces
-from answerspace.embedder import DEFAULT_BATCH, Asked, Embedder
+from answerspace.embedder import DEFAULT_BATCH, Embedder
 from answerspace.errors import InputError
+from answerspace.questioning import Asked
 from answerspace.source_texts import Source, TextStream, read_texts
 from answerspace.tables import write_parquet
 

@@ -23,9 +23,9 @@ from answerspace.backbones.fake import FakeBackbone
 from answerspace.backbones.masked import MaskedBackbone
 from answerspace.backbones.prompt_tokens import PromptOptions
 from answerspace.backbones.seq2seq import Seq2SeqBackbone
-from answerspace.embedder import Settings
 from answerspace.prompts import PAIR
 from answerspace.protocols import Backbone
+from answerspace.settings import Settings
 
 QUESTION, OTHER = "What is being reviewed?", "How does the customer feel?"
 TEXTS = [
