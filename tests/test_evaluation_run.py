@@ -18,12 +18,15 @@ from answerspace.evaluation.encoders.baselines import RandomEncoder
 from answerspace.evaluation.encoders.contenders import baseline, models
 from answerspace.evaluation.encoders.endpoint import EndpointEncoder
 from answerspace.evaluation.encoders.own import EmbedderVariation
+from answerspace.evaluation.judging import Judged
 from answerspace.evaluation.protocol import make_protocol
 from answerspace.evaluation.results import DOCUMENT, read_evaluation, to_document
 from answerspace.evaluation.run import evaluate
+from answerspace.evaluation.scores import Score
 from answerspace.evaluation.suites import select_tasks
+from answerspace.evaluation.summaries import summarise
 from answerspace.evaluation.tables import csv_text, latex, lines_of, markdown, write_tables
-from answerspace.evaluation.tasks.inbedder import LOCAL, SETS
+from answerspace.evaluation.tasks.inbedder import LOCAL, NYT, SETS
 from answerspace.evaluation.tasks.rows import Data
 from answerspace.evaluation.vectors import Vectors
 from answerspace.protocols import Encoder
@@ -68,6 +71,35 @@ def test_summaries_are_means_over_the_tasks_they_name(evaluation):
     chance = by_measure["written", "mean V", "chance"]
     seeds = [evaluation.result(name, "chance").seeds["v_measure"] for name in mean.tasks]
     assert chance.score.high - chance.score.value == pytest.approx(np.mean(seeds, axis=0).std(ddof=1))
+
+
+@pytest.mark.parametrize(
+    ("only", "mean"),
+    [
+        (["notes.place", "notes.mood"], "mean V of 2 of 3 criteria"),
+        (["notes.*", "written.triplets"], "mean V"),  # all criteria are there
+        ([], "mean V"),
+        (["notes.place"], None),  # one task has no mean
+    ],
+)
+def test_a_mean_over_some_of_a_suite_says_of_how_many(tmp_path, only, mean):
+    data = written_with_lists(tmp_path / "written")
+    (tmp_path / "written" / "robustness.json").unlink()
+    criteria = json.loads((tmp_path / "written" / "criteria.json").read_text())
+    criteria["notes.room"] = criteria["notes.place"] | {"question": "Which room is it?"}
+    (tmp_path / "written" / "criteria.json").write_text(json.dumps(criteria))
+    tasks = select_tasks(["written"], data, only=only)
+    found = evaluate([contender("chance", RandomEncoder(8))], tasks, data, make_protocol(seeds=1))
+    assert [one.measure for one in found.summaries] == ([mean] if mean else [])
+    assert mean is None or f"| written: {mean} " in markdown(found)
+
+
+def test_the_papers_averages_are_over_all_of_its_tests(tmp_path):
+    tasks = select_tasks(["awareness"], Data(tmp_path), only=["NYT*"])
+    assert [task.name for task in tasks] == list(NYT)
+    score, draws = Score(50, 50, 50, "by hand"), np.full(3, 50.0)
+    found = {task.name: Judged({"v_measure": score}, {"v_measure": draws}, {"v_measure": [50.0]}) for task in tasks}
+    assert summarise("x", tasks, found, None) == []
 
 
 def test_differences_are_paired_and_point_the_right_way(evaluation):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatch
 
 from answerspace.errors import InputError
@@ -46,16 +48,28 @@ SUITES: dict[str, MakeSuite] = {
 def select_tasks(
     names: Sequence[str], data: Data, *, only: Sequence[str] = (), suites: Mapping[str, MakeSuite] = SUITES
 ) -> list[Task]:
-    """The tasks of the named suites in order, those that match a pattern of ``only`` where there are patterns."""
+    """The tasks of the named suites in order, those that match a pattern of ``only`` where there are patterns.
+
+    Tasks of a suite that is narrowed so know how many of their kind it has (``Task.alike``): a mean over them says it.
+    """
     for name in names:
         if name not in suites:
             raise InputError(f"--suite must be one of {', '.join(suites)}. Got {name!r}.")
-    tasks = [task for name in dict.fromkeys(names) for task in suites[name](data).tasks]
-    chosen = [task for task in tasks if not only or any(fnmatch(task.name, pattern) for pattern in only)]
+    whole = [suites[name](data).tasks for name in dict.fromkeys(names)]
+    chosen = [task for tasks in whole for task in _narrowed(tasks, only)]
     if not chosen:
+        tasks = [task for tasks in whole for task in tasks]
         raise InputError(
             f"--task must match one of {', '.join(task.name for task in tasks)}. Got {', '.join(only)}."
             if tasks
             else f"There must be at least one --suite. Got none; name one of {', '.join(suites)}."
         )
     return chosen
+
+
+def _narrowed(tasks: Sequence[Task], only: Sequence[str]) -> list[Task]:
+    chosen = [task for task in tasks if not only or any(fnmatch(task.name, pattern) for pattern in only)]
+    if len(chosen) == len(tasks):
+        return chosen
+    kinds = Counter(task.kind for task in tasks)
+    return [replace(task, alike=kinds[task.kind]) for task in chosen]

@@ -17,6 +17,7 @@ from answerspace.evaluation.tasks.inbedder import NYT
 from answerspace.evaluation.tasks.task import Task
 
 ALL = "all"
+CALLED = {"clustering": "criteria", "lists": "criteria", "criteria": "corpora"}  # the tasks of a kind, else "tasks"
 WORDING = ("delta_correct", "delta_implicit", "wording_drop", "delta_correct_min_max", "delta_implicit_min_max")
 GENERIC_TASKS = ("reranking", "clustering")
 
@@ -48,7 +49,7 @@ def summarise(encoder: str, tasks: Sequence[Task], found: Found, reference: Foun
             made += SPECIAL[suite](encoder, done, found, reference)
     lists = [task for task in tasks if task.kind == "lists"]
     if len({task.suite for task in lists}) > 1 and all(task.name in found for task in lists):
-        made += [_mean(ALL, f"mean {measure}", encoder, lists, found, measure) for measure in WORDING]
+        made += [_mean(ALL, f"mean {measure}{_share(lists)}", encoder, lists, found, measure) for measure in WORDING]
     return made
 
 
@@ -57,7 +58,10 @@ def _means(suite: str, encoder: str, tasks: Sequence[Task], found: Found) -> lis
     for kind, measures in KIND_MEANS.items():
         of_kind = [task for task in tasks if task.kind == kind]
         if len(of_kind) > 1 and suite not in ("awareness", "generic"):
-            made += [_mean(suite, _mean_name(measure), encoder, of_kind, found, measure) for measure in measures]
+            share = _share(of_kind)
+            made += [
+                _mean(suite, _mean_name(measure) + share, encoder, of_kind, found, measure) for measure in measures
+            ]
     return made
 
 
@@ -89,11 +93,22 @@ def _mean_name(measure: str) -> str:
     return "mean V" if measure == "v_measure" else f"mean {measure}"
 
 
+def _share(tasks: Sequence[Task]) -> str:
+    """Such as " of 5 of 13 criteria" where these are some of a kind; "" where they are all of it."""
+    by_suite: dict[str, list[Task]] = {}
+    for task in tasks:
+        by_suite.setdefault(task.suite, []).append(task)
+    whole = sum(own[0].alike or len(own) for own in by_suite.values())
+    return "" if whole == len(tasks) else f" of {len(tasks)} of {whole} {CALLED.get(tasks[0].kind, 'tasks')}"
+
+
 # --- suites with averages of their own ---------------------------------------------------------------------------
 
 
 def _awareness(encoder: str, tasks: Sequence[Task], found: Found, reference: Found | None) -> list[Drawn]:
-    """The paper's NYT (harmonic mean of topic and location) and its average over the three tests."""
+    """The paper's NYT (harmonic mean of topic and location) and its average over the three tests, where all are run."""
+    if any(task.alike for task in tasks):
+        return []
     topic, location = (found[name] for name in NYT)
     pairs = zip(topic.seeds["v_measure"], location.seeds["v_measure"], strict=True)
     by_seed = np.array([100 * harmonic_mean(a / 100, b / 100) for a, b in pairs])
@@ -112,7 +127,9 @@ def _awareness(encoder: str, tasks: Sequence[Task], found: Found, reference: Fou
 
 
 def _generic(encoder: str, tasks: Sequence[Task], found: Found, reference: Found | None) -> list[Drawn]:
-    """The paper's average over the four generic tests."""
+    """The paper's average over the four generic tests, where all are run."""
+    if any(task.alike for task in tasks):
+        return []
     ones = [found[task.name] for task in tasks]
     draws = np.mean([one.draws[_main(one)] for one in ones], axis=0)
     value = float(np.mean([one.measures[_main(one)].value for one in ones]))
@@ -126,7 +143,10 @@ def _retention(encoder: str, tasks: Sequence[Task], found: Found, reference: Fou
         return []
     made = []
     for kind, measure, name in (("clustering", "v_measure", "V kept"), ("similarity", "spearman", "STS-B kept")):
-        names = [task.name for task in tasks if task.kind == kind]
+        ones = [task for task in tasks if task.kind == kind]
+        if not ones:
+            continue
+        names = [task.name for task in ones]
         ours = float(np.mean([found[one].measures[measure].value for one in names]))
         theirs = float(np.mean([reference[one].measures[measure].value for one in names]))
         if theirs <= 0:  # a share of nothing is no number
@@ -135,7 +155,9 @@ def _retention(encoder: str, tasks: Sequence[Task], found: Found, reference: Fou
         whole = np.mean([reference[one].draws[measure] for one in names], axis=0)
         draws = 100 * draws / np.where(whole == 0, theirs, whole)
         score = from_draws(100 * ours / theirs, draws, "the items of each task, in per cent of all-MiniLM alone")
-        made.append(Drawn(Summary("generic-local", f"{name}, % of all-MiniLM", encoder, score, names), draws))
+        made.append(
+            Drawn(Summary("generic-local", f"{name}{_share(ones)}, % of all-MiniLM", encoder, score, names), draws)
+        )
     return made
 
 

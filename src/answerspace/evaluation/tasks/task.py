@@ -66,6 +66,7 @@ class Task:
     """``rows`` and ``classes`` are the set's own figures, checked on reading; 0 where they are not known.
 
     ``comparable``: published numbers of the same name may stand beside ours. ``main`` is the first measure.
+    ``alike``: how many tasks of its kind its suite has, told where the suite was narrowed to some of its tasks; else 0.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Task:
     classes: int = 0
     comparable: bool = False
     wording: WordingSource | None = None
+    alike: int = 0
 
     def facts(self) -> dict[str, Any]:
         """The task as the result document shows it."""
