@@ -242,7 +242,7 @@ def test_one_sentence_for_each_mistake(command, words, said):
 
 def test_one_process_at_a_time_writes(tmp_path):
     pytest.importorskip("fcntl", reason="no folder locks on this system")
-    from answerspace.reading_file import ReadingWriter
+    from answerspace.reading_file.writer import ReadingWriter
 
     backbone = FakeBackbone()
     with (
@@ -259,11 +259,12 @@ def test_one_process_at_a_time_writes(tmp_path):
 READ = """
 import sys
 import numpy as np
-from answerspace import Embedder, reading_file
+from answerspace import Embedder
 from answerspace.backbones import stored_states
 from answerspace.backbones.fake import FakeBackbone
 from answerspace.backbones.stored_states import Storage, StoredStates, quantised
 from answerspace.cli.main import run
+from answerspace.reading_file import writer
 
 def pack(read):
     lengths = np.array([len(words) for words in read], np.int32)
@@ -271,7 +272,7 @@ def pack(read):
     return StoredStates(lengths, *quantised(states), np.zeros((len(read), 0), np.float32))
 
 stored_states.STORAGES["fake"] = Storage(pack, lambda backbone, texts, stored: [text.split() for text in texts])
-reading_file.BLOCK_ROWS = 64
+writer.BLOCK_ROWS = 64
 print("started", flush=True)
 sys.exit(run(sys.argv[1:], load=lambda name: Embedder(FakeBackbone())))
 """
@@ -354,7 +355,7 @@ def test_killed_after_each_block_it_goes_on_behind_it(tmp_path):
 
 
 def test_an_unfinished_reading_is_not_asked_and_takes_no_other_file(tmp_path):
-    from answerspace.reading_file import ReadingWriter
+    from answerspace.reading_file.writer import ReadingWriter
 
     embedder = embedder_of("fake")
     with ReadingWriter(tmp_path / "r", embedder.backbone, "long.csv", "digest", batch_size=2) as writer:

@@ -273,9 +273,8 @@ def test_reading_in_pieces_then_clustering_equals_clustering_the_file(command, t
 
 GROW = """
 import resource, sys
-from answerspace import reading_file
 from answerspace.backbones.fake import FakeBackbone
-from answerspace.reading_file import ReadingWriter
+from answerspace.reading_file.writer import ReadingWriter
 from answerspace.source_texts import Source, TextStream
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -18,7 +18,9 @@ from answerspace.analysis import count_cut, cut_notes
 from answerspace.embedder import DEFAULT_BATCH, Embedder
 from answerspace.errors import InputError
 from answerspace.progress import advancing
-from answerspace.reading_file import ReadingWriter, folder_bytes, is_reading
+from answerspace.reading_file.folder import folder_bytes
+from answerspace.reading_file.index import is_reading
+from answerspace.reading_file.writer import ReadingWriter
 from answerspace.source_texts import Source, TextStream
 
 

@@ -71,7 +71,7 @@ class Reading:
     @classmethod
     def open(cls, path: str | Path, embedder: Answerer) -> Reading:
         """The same as ``embedder.open_reading(path)``."""
-        from answerspace.reading_file import ReadingFile  # late: it needs safetensors
+        from answerspace.reading_file.reader import ReadingFile  # late: it needs safetensors
 
         file = ReadingFile(path, embedder.backbone)
         return cls(embedder, file.distinct, file.inverse, file)
@@ -91,7 +91,7 @@ class Reading:
         A causal model's reading is exact in memory and rounded on disk (docs/guide.md says what that costs).
         Backbones that attend both ways have no states; their file holds the texts.
         """
-        from answerspace.reading_file import save_reading  # late: it needs safetensors
+        from answerspace.reading_file.writer import save_reading  # late: it needs safetensors
 
         batches = (([self.distinct[i] for i in batch], load()) for batch, load in self._parts.parts())
         save_reading(path, self._model.backbone, self.texts, batches, name)

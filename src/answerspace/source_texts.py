@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 
 from answerspace.errors import InputError
-from answerspace.reading_file import ReadingFile, is_reading
+from answerspace.reading_file.index import is_reading
+from answerspace.reading_file.reader import ReadingFile
 from answerspace.table_stream import stream_table, whole_table
 from answerspace.tables import Table, cell_notes, column_cells, column_texts, text_column
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from answerspace.embedder import DEFAULT_BATCH, Embedder
 from answerspace.errors import InputError
 from answerspace.questioning import Asked, checked_question
-from answerspace.reading_file import read_index
+from answerspace.reading_file.index import read_index
 
 HEAD_WORDS = 8
 
