@@ -18,6 +18,7 @@ from typing import Any
 
 import polars as pl
 
+from answerspace.delimited_text import delimiter_of, distinct_names, records
 from answerspace.errors import InputError
 from answerspace.tables import (
     MARKS,
@@ -27,11 +28,8 @@ from answerspace.tables import (
     Table,
     bad_lines,
     decoded,
-    delimiter_of,
-    distinct_names,
     framed,
     read_table,
-    records,
     sniffed_format,
 )
 
