@@ -14,6 +14,7 @@ from answerspace.errors import InputError
 from answerspace.task_selection.alignment_pairs import Instruction, hard_batches, held_apart, published_pairs
 from answerspace.task_selection.answer_predictor import AnswerPredictor, predictor_learner
 from answerspace.task_selection.category_retrieval import RetrievalCase, run_retrieval
+from answerspace.task_selection.learnable_targets import learnable, own_accuracy
 from answerspace.task_selection.measured_transfers import (
     ROE_TARGETS,
     TASKWEB_TASKS,
@@ -35,15 +36,16 @@ from answerspace.task_selection.sweep_scores import advantage, run_table, sweep_
 from answerspace.task_selection.task_pool import PoolTask
 from answerspace.task_selection.task_scores import unit
 from answerspace.task_selection.transfer_experiment import (
+    OUTPUTS,
     Learner,
     RunResult,
     SweepPlan,
     Target,
-    classification_targets,
     read_runs,
     run_sweep,
     shortened,
     spread_over_categories,
+    targets_of,
 )
 
 WORDS = ["entail", "question", "poem", "sum", "yes", "no", "good", "bad"]
@@ -236,7 +238,7 @@ def test_the_predictor_learns_a_linear_rule():
 def target(name="t", answers=("yes", "no"), origin="own"):
     rows = [("good thing", "yes"), ("bad thing", "no")] * 3
     task = PoolTask(name, ("Say yes or no.",), "C", origin, answers)
-    return Target(task, rows, [("good", "yes"), ("bad", "no")] * 4)
+    return Target(task, rows, answers, [("good", "yes"), ("bad", "no")] * 4)
 
 
 SWEEP_POOL = [
@@ -369,14 +371,35 @@ def test_targets_have_equally_many_examples_of_every_label_and_are_spread():
     ]
     rows = [(f"{i} two three", ["yes", "no", "no"][i % 3]) for i in range(12)] + [("last", "maybe")]
     examples = dict.fromkeys(["a", "b", "c", "free", "rare"], rows)
-    found = classification_targets(tasks, examples, most=6)
+    found = targets_of(tasks, examples, most=6)
     assert [one.task.name for one in found] == ["a", "b", "c"]
     assert sorted(answer for _, answer in found[0].examples) == ["no"] * 3 + ["yes"] * 3
     assert sorted([*found[0].examples, *found[0].others]) == sorted(rows[:12])
     assert [one.task.name for one in spread_over_categories(found, 2)] == ["a", "c"]
     assert [one.task.name for one in spread_over_categories(found, 9)] == ["a", "c"]  # b is of a's data set
-    assert classification_targets(tasks[:1], {"a": rows[:2]}) == []
+    assert found[0].choices == ("yes", "no")
+    assert targets_of(tasks[:1], {"a": rows[:2]}) == []
     assert shortened(examples, most=1, words=2)["a"] == [("0 two", "yes")]
+
+
+def test_a_target_without_labels_is_ranked_among_its_outputs():
+    rows = [(f"text {i}", f"title {i // 2}") for i in range(10)]
+    tasks = [PoolTask("title", ("x",), "T", "one"), PoolTask("labelled", ("x",), "A", "two", answers=("yes", "no"))]
+    [found] = targets_of(tasks, {"title": rows, "labelled": rows}, kind=OUTPUTS, most=4)
+    assert len(found.examples) == len({answer for _, answer in found.examples}) == 4
+    assert [answer for _, answer in found.examples] == list(found.choices)
+    assert sorted([*found.examples, *found.others]) == sorted(rows)
+    assert targets_of(tasks, {"title": rows}, kind=OUTPUTS, most=6) == []
+
+
+def test_a_target_is_learnable_when_its_own_examples_say_so():
+    rows = [("good thing", "yes"), ("bad thing", "no")] * 10
+    told = Target(PoolTask("told", ("x",), answers=("yes", "no")), rows[:10], ("yes", "no"), rows[10:])
+    mixed = [(text, ["yes", "no"][i % 2]) for i, (text, _) in enumerate([*rows[::2], *rows[1::2]])]
+    untold = Target(PoolTask("untold", ("x",), answers=("yes", "no")), mixed, ("yes", "no"))
+    assert own_accuracy(told, by_words) == 1
+    assert own_accuracy(untold, by_words) < 0.6
+    assert learnable([told, untold], by_words) == [told]
 
 
 # --- pairs and batches for alignment -----------------------------------------------------------------------------
@@ -506,9 +529,10 @@ def test_the_commands_evaluate_and_experiment(folder, tmp_path, capsys):
     assert (out / "selection.json").exists()
     runs = tmp_path / "runs"
     sweep = ("select-tasks", "experiment", "--data", folder, "--output", runs, "--k", "1,2", "--tokens", 60)
-    assert command(*sweep, "--learner", "ridge", "--target-examples", 6, "--seeds", 1, "--draws", 1, "--quiet") == 0
+    few = ("--target-examples", 6, "--seeds", 1, "--draws", 1, "--own", 0, "--any-target", "--quiet")
+    assert command(*sweep, "--learner", "ridge", *few) == 0
     shown = capsys.readouterr().out
     assert "selected  k = 1" in shown
     assert "minus random" in shown
-    assert "Chance is 50.0" in shown
-    assert (runs / "sweep.svg").read_text().startswith("<svg")
+    assert "chance  50.0" in shown
+    assert (runs / "sweep-labels.svg").read_text().startswith("<svg")

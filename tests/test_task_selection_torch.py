@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +18,7 @@ from answerspace.embedder import Embedder
 from answerspace.errors import InputError
 from answerspace.task_selection.alignment import ALIGNMENTS, AlignmentRecipe, align, supervised_contrastive
 from answerspace.task_selection.alignment_pairs import Instruction, instructions_of
-from answerspace.task_selection.bundled_learner import (
-    BundledModel,
-    BundledSettings,
-    Rivals,
-    bundled_learner,
-    ranking_loss,
-)
+from answerspace.task_selection.bundled_learner import BundledModel, BundledSettings, bundled_learner, ranking_loss
 from answerspace.task_selection.mixture import MixedExample, build_mixture, write_mixture
 from answerspace.task_selection.rank_classification import choice_scores, generated_answers, judge_model
 from answerspace.task_selection.task_pool import PoolTask
@@ -170,37 +165,26 @@ def about_colours(texts):
     return np.array([[float("colour" in text), 1.0] for text in texts])
 
 
-def test_rivals_are_the_tasks_labels_or_the_batchs_free_outputs():
-    examples = [
-        MixedExample("x", "i", "Red", "colour"),
-        MixedExample("x", "i", "the cat", "animal"),
-        MixedExample("x", "i", "dog", "animal"),
-        MixedExample("x", "i", "green", "colour"),  # not one of its labels: taken as free
-    ]
-    rivals = Rivals.of(examples, {"colour": ("red", "blue")})
-    assert rivals.answers == ["blue", "cat", "dog", "green", "red"]
-    assert rivals.allowed.int().tolist() == [[1, 0, 0, 0, 1], [0, 1, 1, 1, 0], [0, 1, 1, 1, 0], [0, 1, 1, 1, 0]]
-    assert rivals.own.tolist() == [4, 1, 2, 3]
-    assert rivals.free.tolist() == [False, True, True, True]
-
-
 def test_the_ranking_loss_by_hand():
-    """One label of two: log(1 + e^((b - a) / t)). Free outputs that nearly agree are no rivals, labels always are."""
-    targets = torch.tensor([[1.0, 0.0], [0.98, math.sqrt(1 - 0.98**2)]])
-    vectors = torch.tensor([[1.0, 0.0]])
-    labelled = Rivals(["a", "b"], torch.ones(1, 2, dtype=torch.bool), torch.tensor([0]), torch.tensor([False]))
-    wanted = math.log(1 + math.exp((0.98 - 1) / 0.5))
-    assert float(ranking_loss(vectors, targets, labelled, 0.5)) == pytest.approx(wanted, rel=1e-5)
-    free = Rivals(["a", "b"], torch.ones(1, 2, dtype=torch.bool), torch.tensor([0]), torch.tensor([True]))
-    assert float(ranking_loss(vectors, targets, free, 0.5)) == pytest.approx(0)
+    """One rival: log(1 + e^((b - a) / t)); an answer that is not allowed is no rival; no rival, no loss."""
+    targets = torch.tensor([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]])
+    vectors, own = torch.tensor([[1.0, 0.0]]), torch.tensor([0])
+    one = torch.tensor([[False, True, False]])
+    wanted = math.log(1 + math.exp((0.6 - 1) / 0.5))
+    assert float(ranking_loss(vectors, targets, own, one, 0.5)) == pytest.approx(wanted, rel=1e-5)
+    assert float(ranking_loss(vectors, targets, own, one & False, 0.5)) == 0
 
 
-def test_the_bundled_learner_learns_and_keeps_its_reader():
-    """The tiny model happens to say the colours right; taught the other colour, it says that of new animals too."""
-    target = Target(COLOUR_TASK, colours(8)[4:])
-    learner = bundled_learner(SETTINGS, [COLOUR_TASK, FREE_TASK])
+@pytest.mark.parametrize("task", [COLOUR_TASK, replace(COLOUR_TASK, answers=())], ids=["labels", "outputs"])
+def test_the_bundled_learner_learns_and_keeps_its_reader(task):
+    """The tiny model happens to say the colours right; taught the other colour, it says that of new animals too.
+
+    Without labels it learns against the other outputs among the task's examples.
+    """
+    target = Target(COLOUR_TASK, colours(8)[4:], COLOUR_TASK.answers)
     swapped = [(text, {"red": "blue", "blue": "red"}[answer]) for text, answer in colours(4)]
-    mixture = build_mixture([COLOUR_TASK], {"colour": swapped}, seed=0)
+    learner = bundled_learner(SETTINGS, [task], {"colour": swapped})
+    mixture = build_mixture([task], {"colour": swapped}, seed=0)
     before, after = learner.train([], 0), learner.train(mixture, 0)
     assert before.scores(target).argmax(1).tolist() == [0, 1, 0, 1]
     assert after.scores(target).argmax(1).tolist() == [1, 0, 1, 0]
@@ -212,26 +196,27 @@ def test_the_bundled_learner_learns_and_keeps_its_reader():
     assert '"passes": 10' in learner.settings
 
 
-def test_a_step_with_free_outputs_lowers_their_loss():
-    model = BundledModel(SETTINGS, steps=12, seed=0)
-    batch = [MixedExample(f"the {animal} is here", FREE_TASK.instructions[0], animal, "animal") for animal in ANIMALS]
-    found = [model.step(batch, {}) for _ in range(12)]
-    assert found[-1] < 0.5 * found[0]
+def test_rivals_are_the_tasks_own():
+    model = BundledModel(SETTINGS, steps=1, seed=0)
+    batch = [MixedExample("the red cat", "what colour", "red", "colour")]
+    assert model.step(batch, [[]]) == 0
+    assert model.step(batch, [["blue"]]) > 0
+    assert set(model.run.targets.known) == {"red", "blue"}
 
 
 def test_scores_do_not_depend_on_the_batch_or_the_order():
-    target = Target(COLOUR_TASK, [("red", "red"), *colours(8), ("the blue dog is here . the cat runs", "blue")])
+    rows = [("red", "red"), *colours(8), ("the blue dog is here . the cat runs", "blue")]
     model = BundledModel(SETTINGS, steps=1, seed=0)
-    together = model.scores(target)
-    single = [model.scores(Target(COLOUR_TASK, [row]))[0] for row in target.examples]
+    together = model.scores(Target(COLOUR_TASK, rows, COLOUR_TASK.answers))
+    single = [model.scores(Target(COLOUR_TASK, [row], COLOUR_TASK.answers))[0] for row in rows]
     assert together == pytest.approx(np.array(single), abs=1e-5)
 
 
 def test_a_sweep_with_the_bundled_learner(tmp_path):
-    target = Target(COLOUR_TASK, colours(8)[4:], colours(4))
+    target = Target(COLOUR_TASK, colours(8)[4:], COLOUR_TASK.answers, colours(4))
     pool = [PoolTask("again", COLOUR_TASK.instructions, "C", "z", ("red", "blue")), FREE_TASK]
     examples = {"again": colours(4), "animal": [(f"the {animal} runs", animal) for animal in ANIMALS]}
-    learner = bundled_learner(SETTINGS, [COLOUR_TASK, *pool])
+    learner = bundled_learner(SETTINGS, [COLOUR_TASK, *pool], examples)
     plan = SweepPlan((1,), 80, seeds=1, draws=1, own=1)
     results = run_sweep([target], pool, examples, about_colours, learner, tmp_path, plan)
     found = {r.way: r for r in results}

@@ -27,10 +27,7 @@ Encoder = Annotated[
 ]
 LEARNERS = ("bundled", "ridge")
 INSTRUCTION_WORDS = 40  # of an instruction count towards the budget: about what the bundled learner reads of it
-LINES = {
-    "untrained": "untrained",
-    "own": "target's own examples",
-}  # lines in the plot
+TITLES = {"labels": "Right label of the target", "outputs": "Right output among those of the target's examples"}
 Data = Annotated[str, typer.Option(help="The folder with niv2_tasks.jsonl, p3_templates.jsonl and the transfers.")]
 
 
@@ -261,17 +258,27 @@ def judge(
 def experiment(
     ctx: typer.Context,
     data: Data,
-    output: Annotated[str, typer.Option(help="A folder for runs.jsonl, sweep.svg and vectors.")],
+    output: Annotated[str, typer.Option(help="A folder for runs.jsonl, plots and vectors.")],
     k: Annotated[str, typer.Option("--k", help="Numbers of tasks, with commas.")] = "5,20,80",
     learner: Annotated[
         str, typer.Option(help="bundled: the bundled model, fine-tuned (train extra). ridge: on frozen vectors.")
     ] = "bundled",
-    tokens: Annotated[int, typer.Option(min=1, help="Words of training data in every run.")] = 8_000,
-    passes: Annotated[int, typer.Option(min=1, help="How often the bundled learner sees them.")] = 2,
+    start: Annotated[str, typer.Option(help="What the bundled learner starts from: bundled, or a model's folder.")] = (
+        "bundled"
+    ),
+    tokens: Annotated[int, typer.Option(min=1, help="Words of training data in every run.")] = 16_000,
+    passes: Annotated[int, typer.Option(min=1, help="How often the bundled learner sees them.")] = 1,
     learning_rate: Annotated[float, typer.Option(help="Of the bundled learner.")] = 3e-4,
     per_task: Annotated[int, typer.Option(min=1, help="Distinct examples of a source task.")] = 100,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(help="Targets with fixed labels, or ranking the outputs of their own examples. Left out: both."),
+    ] = None,
+    targets: Annotated[int, typer.Option(min=1, help="At most this many of each kind, spread over categories.")] = 8,
     target_examples: Annotated[int, typer.Option(min=6, help="Evaluation examples of a target.")] = 40,
-    targets: Annotated[int, typer.Option(min=1, help="At most this many targets, spread over categories.")] = 8,
+    any_target: Annotated[
+        bool, typer.Option("--any-target", help="Also targets that no linear model learns from their own examples.")
+    ] = False,
     related: Annotated[
         bool, typer.Option("--related", help="Let the pool hold the test tasks of other data sets too.")
     ] = False,
@@ -280,9 +287,6 @@ def experiment(
     draws: Annotated[int, typer.Option(min=1, help="Runs per k on random tasks, and on all tasks.")] = 4,
     own: Annotated[int, typer.Option(min=0, help="Runs per target on its own other examples: an upper mark.")] = 1,
     encoder: Encoder = "bundled",
-    start: Annotated[str, typer.Option(help="The model that the bundled learner starts from: bundled or a folder.")] = (
-        "bundled"
-    ),
     quiet: shared.Quiet = False,
 ) -> None:
     """Compare selected, random and all tasks at one token budget, with a small model trained on the CPU.
@@ -292,28 +296,45 @@ def experiment(
     The targets are test tasks of categories that no train task has. A stopped sweep goes on with the same command.
     """
     from answerspace.task_selection.instruction_vectors import VectorFile, instruction_encoder
+    from answerspace.task_selection.learnable_targets import learnable
     from answerspace.task_selection.mixture import read_examples
-    from answerspace.task_selection.sweep_plot import sweep_svg
-    from answerspace.task_selection.sweep_scores import advantage, sweep_curve
+    from answerspace.task_selection.sweep_scores import sweep_lines, sweep_plot
     from answerspace.task_selection.task_pool import read_pool
     from answerspace.task_selection.transfer_experiment import (
+        LABELS,
+        OUTPUTS,
         SweepPlan,
-        classification_targets,
         run_sweep,
         shortened,
         spread_over_categories,
+        targets_of,
     )
 
-    if learner not in LEARNERS:
-        raise InputError(f"--learner must be one of {', '.join(LEARNERS)}. Got {learner!r}.")
+    kinds = kind or [LABELS, OUTPUTS]
+    for given, allowed, option in (
+        (learner, LEARNERS, "--learner"),
+        *((one, (LABELS, OUTPUTS), "--kind") for one in kinds),
+    ):
+        if given not in allowed:
+            raise InputError(f"{option} must be one of {', '.join(allowed)}. Got {given!r}.")
+    context = f"encoder {encoder}, inputs of {words} words, {target_examples} examples a target"
+    plan = SweepPlan(_sizes(k), tokens, per_task, INSTRUCTION_WORDS, seeds, draws, own, context)
     folder = Path(output)
     examples = shortened(read_examples(Path(data) / "niv2_instances.jsonl.gz"), words=words)
     train = read_pool(Path(data) / "niv2_tasks.jsonl", where={"split_default": "train"})
     test = read_pool(Path(data) / "niv2_tasks.jsonl", where={"split_default": "test"})
-    judged = spread_over_categories(classification_targets(test, examples, most=target_examples), targets)
-    plan = SweepPlan(_sizes(k), tokens, per_task, INSTRUCTION_WORDS, seeds, draws, own)
+    tell = (lambda note: None) if quiet else say
     with stoppable(f"Finished runs are kept in {output}; run the same command again to go on."):
         encode = VectorFile(instruction_encoder(encoder, ctx.obj), folder / "vectors.npz")
+        judged = []
+        for one in kinds:
+            found = targets_of(test, examples, kind=one, most=target_examples)
+            judged += spread_over_categories(
+                found if any_target or one != LABELS else learnable(found, encode), targets
+            )
+        tell(f"{len(judged)} targets: {', '.join(target.task.name for target in judged)}")
+        encode.write()
+        trained_on = examples | {target.task.name: target.others for target in judged}
         if learner == "ridge":
             from answerspace.task_selection.answer_predictor import predictor_learner
 
@@ -323,30 +344,19 @@ def experiment(
                 from answerspace.task_selection.bundled_learner import BundledSettings, bundled_learner
             except ImportError:
                 raise MissingExtra("The bundled learner", "train") from None
-            trained = bundled_learner(
-                BundledSettings(start=start, learning_rate=learning_rate, passes=passes), [*train, *test]
-            )
-        tell = (lambda note: None) if quiet else say
+            settings = BundledSettings(start=start, learning_rate=learning_rate, passes=passes)
+            trained = bundled_learner(settings, [*train, *test], trained_on)
         pool = [*train, *test] if related else train
-        results = run_sweep(judged, pool, examples, encode, trained, folder, plan, tell=tell)
+        results = run_sweep(judged, pool, trained_on, encode, trained, folder, plan, tell=tell)
         encode.write()
-    curve, plain = sweep_curve(results), sweep_curve(results, "accuracy")
-    for way, points in curve.items():
-        for size, score in points.items():
-            typer.echo(f"{way:>9}  k = {size:<4} accuracy {score}, uncalibrated {plain[way][size]}")
-    for size in curve.get("selected", {}):
-        everything = ("all", max(curve["all"]))
-        over_random = advantage(results, ("selected", size), ("random", size))
-        over_all = advantage(results, ("selected", size), everything)
-        typer.echo(f"selected  k = {size:<4} minus random {over_random}, minus all {over_all}")
-    chance = 100 * sum(r.chance for r in results) / len(results)
-    lines = {"chance": chance} | {
-        name: next(iter(curve[way].values())).value for way, name in LINES.items() if way in curve
-    }
-    kept = {way: points for way, points in curve.items() if way not in LINES}
-    svg = sweep_svg(kept, title="Accuracy on the target by rank classification", lines=lines)
-    (folder / "sweep.svg").write_text(svg, encoding="utf-8")
-    typer.echo(f"Chance is {chance:.1f}. Wrote {folder / 'sweep.svg'} and {folder / 'runs.jsonl'}")
+    for one in kinds:
+        part = [result for result in results if result.kind == one]
+        if part:
+            typer.echo(f"Targets by {one} ({len({result.target for result in part})}):")
+            typer.echo("\n".join(sweep_lines(part)))
+            (folder / f"sweep-{one}.svg").write_text(sweep_plot(part, TITLES[one]), encoding="utf-8")
+            typer.echo(f"Wrote {folder / f'sweep-{one}.svg'}")
+    typer.echo(f"Every run is in {folder / 'runs.jsonl'}")
 
 
 def _size(k: str) -> int | None:

@@ -66,7 +66,7 @@ class _Predictor:
     def scores(self, target: Target) -> Numbers:
         inputs = unit(self.encode([text for text, _ in target.examples]))
         instruction = unit(self.encode([target.task.instructions[0]]))
-        return self.model.choice_scores(inputs, instruction, unit(self.encode(list(target.task.answers))))
+        return self.model.choice_scores(inputs, instruction, unit(self.encode(list(target.choices))))
 
 
 def _features(inputs: Numbers, instructions: Numbers) -> Numbers:

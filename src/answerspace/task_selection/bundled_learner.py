@@ -1,16 +1,17 @@
 """The bundled model as the learner of an experiment: small enough to train on a CPU, and it learns.
 
 An example is read as text = input and question = the task's instruction. The answer vector is trained towards the
-frozen start model's vector of the output by a softmax over what could have been said instead: the task's own labels
-where these are fixed, otherwise the outputs of the batch's other examples without labels. Only the asker is trained,
-so reading stays that of the start model.
+frozen start model's vector of the output by a softmax over what the task could have said instead: its labels where
+these are fixed, otherwise some of its other outputs. So the softmax is as hard for few tasks as for many. Only the
+asker is trained; the reader stays that of the start model.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import gettempdir
@@ -20,26 +21,28 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from answerspace.task_selection.mixture import MixedExample
+from answerspace.task_selection.mixture import Examples, MixedExample
 from answerspace.task_selection.task_pool import PoolTask
-from answerspace.task_selection.transfer_experiment import MOST_LABELS, Learner, Numbers, Target
+from answerspace.task_selection.transfer_experiment import Learner, Numbers, Target, has_labels
 from answerspace.training.answer_words import content_words
 from answerspace.training.batch import Batch
-from answerspace.training.bundled import Run, keep_freed_memory
+from answerspace.training.bundled import Run, keep_freed_memory, start_folder
 from answerspace.training.recipe import DataRecipe, Recipe, TrainRecipe
 from answerspace.training.rows import Asked, Rows
-
-SAME_ANSWER = 0.95  # outputs without labels whose vectors are nearer than this do not push each other away
 
 
 @dataclass(frozen=True)
 class BundledSettings:
-    """How the bundled model is trained in an experiment. Lengths are in tokens, ``passes`` over the mixture."""
+    """How the bundled model is trained in an experiment.
+
+    ``passes`` over the mixture, ``rivals`` of an answer at most, lengths in tokens.
+    """
 
     start: str = "bundled"
     learning_rate: float = 3e-4
-    passes: int = 2
+    passes: int = 1
     batch: int = 16
+    rivals: int = 9
     temperature: float = 0.05
     text_length: int = 48
     question_length: int = 48
@@ -48,18 +51,27 @@ class BundledSettings:
         return "bundled " + json.dumps(asdict(self))
 
 
-def bundled_learner(settings: BundledSettings, tasks: Sequence[PoolTask]) -> Learner:
-    """A learner for mixtures of these tasks; without examples it gives the untrained model."""
-    labels = {task.name: task.answers for task in tasks if 2 <= len(task.answers) <= MOST_LABELS}
+def bundled_learner(settings: BundledSettings, tasks: Sequence[PoolTask], examples: Examples) -> Learner:
+    """A learner for mixtures of these tasks and examples; without a mixture it gives the untrained model."""
+    said = {
+        task.name: task.answers if has_labels(task) else [answer for _, answer in examples.get(task.name, ())]
+        for task in tasks
+    }
+    outputs = {name: sorted({content_words(one) for one in answers}) for name, answers in said.items()}
+    known: dict[str, Tensor] = {}  # vectors of outputs by the frozen start model, the same in every run
 
     def train(mixture: Sequence[MixedExample], seed: int) -> BundledModel:
         keep_freed_memory()
         model = BundledModel(settings, -(-len(mixture) * settings.passes // settings.batch), seed)
-        for batch in _batches(mixture, settings, seed):
-            model.step(batch, labels)
+        model.run.targets.known = known
+        rng = random.Random(f"{seed}:passes")
+        rows = [one for _ in range(settings.passes) for one in rng.sample(mixture, len(mixture))]
+        for i in range(0, len(rows), settings.batch):
+            batch = rows[i : i + settings.batch]
+            model.step(batch, [_rivals(one, outputs.get(one.task, []), settings.rivals, rng) for one in batch])
         return model
 
-    return Learner(str(settings), train, untrained=True)
+    return Learner(f"{settings}, weights {_digest(settings)}", train, untrained=True)
 
 
 class BundledModel:
@@ -75,13 +87,18 @@ class BundledModel:
         )
         self.run = Run(recipe, Rows({}, []), Path(gettempdir()))  # its folder is written by ``train`` and ``save`` only
 
-    def step(self, examples: Sequence[MixedExample], labels: Mapping[str, Sequence[str]]) -> float:
-        """One optimiser step; the loss before it."""
+    def step(self, examples: Sequence[MixedExample], rivals: Sequence[Sequence[str]]) -> float:
+        """One optimiser step; the loss before it. ``rivals[i]`` are answers that example i might have had."""
         run = self.run
         vectors = run.answer_vectors(self._asked([(one.input, one.instruction) for one in examples]))[0]
-        rivals = Rivals.of(examples, labels)
-        targets = run.targets(rivals.answers)
-        loss = ranking_loss(vectors, targets, rivals, self.settings.temperature)
+        own = [content_words(one.output) for one in examples]
+        answers = sorted({*own, *(answer for each in rivals for answer in each)})
+        place = {answer: i for i, answer in enumerate(answers)}
+        allowed = torch.zeros(len(own), len(answers), dtype=torch.bool)
+        for row, each in zip(allowed, rivals, strict=True):
+            row[[place[answer] for answer in each]] = True
+        truth = torch.tensor([place[answer] for answer in own])
+        loss = ranking_loss(vectors, run.targets(answers), truth, allowed, self.settings.temperature)
         for group in run.optimizer.param_groups:
             group["lr"] = run.learning_rate()
         run.optimizer.zero_grad(set_to_none=True)
@@ -96,7 +113,7 @@ class BundledModel:
         """(n, c) cosines of the answer vectors with the choices' vectors."""
         said = [(text, target.task.instructions[0]) for text, _ in target.examples]
         order = sorted(range(len(said)), key=lambda i: len(said[i][0]))
-        choices = self.run.targets([content_words(choice) for choice in target.task.answers])
+        choices = self.run.targets([content_words(choice) for choice in target.choices])
         scores = np.zeros((len(said), len(choices)))
         for start in range(0, len(order), 32):
             rows = order[start : start + 32]
@@ -108,41 +125,19 @@ class BundledModel:
         return self.run.maker([Asked("", text, ((instruction, ""),)) for text, instruction in said])
 
 
-@dataclass(frozen=True)
-class Rivals:
-    """What each of n examples could have been answered: distinct ``answers`` (m), ``allowed`` (n, m), ``own`` (n,)."""
-
-    answers: list[str]
-    allowed: Tensor
-    own: Tensor
-    free: Tensor  # (n,) whether the example's task has no fixed labels
-
-    @classmethod
-    def of(cls, examples: Sequence[MixedExample], labels: Mapping[str, Sequence[str]]) -> Rivals:
-        """Its task's labels for each example; for those without labels the outputs of all of these."""
-        own = [content_words(one.output) for one in examples]
-        fixed = [[content_words(label) for label in labels.get(one.task, ())] for one in examples]
-        free = [answer not in choices for answer, choices in zip(own, fixed, strict=True)]
-        open_answers = [answer for answer, is_free in zip(own, free, strict=True) if is_free]
-        each = [open_answers if is_free else choices for is_free, choices in zip(free, fixed, strict=True)]
-        answers = sorted({answer for choices in each for answer in choices})
-        place = {answer: i for i, answer in enumerate(answers)}
-        allowed = torch.zeros(len(own), len(answers), dtype=torch.bool)
-        for row, choices in zip(allowed, each, strict=True):
-            row[[place[answer] for answer in choices]] = True
-        return cls(answers, allowed, torch.tensor([place[answer] for answer in own]), torch.tensor(free))
+def ranking_loss(vectors: Tensor, targets: Tensor, own: Tensor, allowed: Tensor, temperature: float) -> Tensor:
+    """Cross-entropy of unit vectors (n, D) over unit targets (m, D): the own one against those ``allowed`` (n, m)."""
+    kept = allowed | functional.one_hot(own, len(targets)).bool()
+    return functional.cross_entropy((vectors @ targets.T / temperature).masked_fill(~kept, -torch.inf), own)
 
 
-def ranking_loss(vectors: Tensor, targets: Tensor, rivals: Rivals, temperature: float) -> Tensor:
-    """Cross-entropy of unit answer vectors (n, D) over their rivals' unit vectors (m, D)."""
-    like = (targets[rivals.own] @ targets.T > SAME_ANSWER) & rivals.free[:, None]
-    itself = functional.one_hot(rivals.own, len(targets)).bool()
-    kept = rivals.allowed & (~like | itself)
-    return functional.cross_entropy((vectors @ targets.T / temperature).masked_fill(~kept, -torch.inf), rivals.own)
+def _digest(settings: BundledSettings) -> str:
+    """Of the start weights, for "bundled" may be another model tomorrow."""
+    weights = start_folder(settings.start) / "model.safetensors"
+    return hashlib.blake2b(weights.read_bytes(), digest_size=4).hexdigest()
 
 
-def _batches(mixture: Sequence[MixedExample], settings: BundledSettings, seed: int) -> list[list[MixedExample]]:
-    """All passes, each in an order of its own, in batches; texts of a batch are not sorted by length."""
-    rng = random.Random(f"{seed}:passes")
-    rows = [one for _ in range(settings.passes) for one in rng.sample(mixture, len(mixture))]
-    return [rows[i : i + settings.batch] for i in range(0, len(rows), settings.batch)]
+def _rivals(example: MixedExample, outputs: Sequence[str], most: int, rng: random.Random) -> list[str]:
+    """Other outputs of the example's task, ``most`` of them drawn at random."""
+    own = content_words(example.output)
+    return [answer for answer in rng.sample(outputs, min(len(outputs), most + 1)) if answer != own][:most]

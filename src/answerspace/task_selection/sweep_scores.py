@@ -12,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from answerspace.evaluation.scores import Score, from_draws, resampled
-from answerspace.task_selection.transfer_experiment import WAYS, RunResult
+from answerspace.task_selection.sweep_plot import sweep_svg
+from answerspace.task_selection.transfer_experiment import ALL, OWN, RANDOM, SELECTED, UNTRAINED, WAYS, RunResult
 
 Numbers = npt.NDArray[np.float64]
+LINES = {UNTRAINED: "untrained", OWN: "own examples"}
 Place = tuple[str, int]  # way and k
 
 
@@ -30,6 +32,35 @@ def sweep_curve(results: Sequence[RunResult], measure: str = "calibrated") -> di
 def advantage(results: Sequence[RunResult], one: Place, other: Place, measure: str = "calibrated") -> Score:
     """A measure x 100 of one (way, k) minus another's, paired by target; both must have the same targets."""
     return _score([run_table(results, place, measure) for place in (one, other)], [1.0, -1.0])
+
+
+def sweep_lines(results: Sequence[RunResult]) -> list[str]:
+    """The curve and what selection gains over random tasks and over all, as lines to print."""
+    curve, plain = sweep_curve(results), sweep_curve(results, "accuracy")
+    lines = [
+        f"{way:>9}  k = {size:<4} accuracy {score}, uncalibrated {plain[way][size]}"
+        for way, points in curve.items()
+        for size, score in points.items()
+    ]
+    for size in curve.get(SELECTED, {}):
+        for other in ((RANDOM, size), *((ALL, whole) for whole in curve.get(ALL, {}))):
+            if other[1] in curve.get(other[0], {}):
+                gain = advantage(results, (SELECTED, size), other)
+                lines.append(f"{SELECTED:>9}  k = {size:<4} minus {other[0]}, k = {other[1]}: {gain}")
+    return [*lines, f"   chance  {chance(results):.1f}"]
+
+
+def chance(results: Sequence[RunResult]) -> float:
+    """Accuracy x 100 of saying any choice, mean over targets."""
+    return 100 * float(np.mean(list({r.target: r.chance for r in results}.values())))
+
+
+def sweep_plot(results: Sequence[RunResult], title: str) -> str:
+    """The curve as SVG; ways that have no number of tasks are lines."""
+    curve = sweep_curve(results)
+    lines = {name: next(iter(curve[way].values())).value for way, name in LINES.items() if way in curve}
+    points = {way: sizes for way, sizes in curve.items() if way not in LINES}
+    return sweep_svg(points, title=title, lines={"chance": chance(results)} | lines)
 
 
 def run_table(results: Sequence[RunResult], place: Place, measure: str = "calibrated") -> Numbers:

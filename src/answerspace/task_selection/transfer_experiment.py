@@ -30,16 +30,22 @@ Numbers = npt.NDArray[np.float64]
 RUNS = "runs.jsonl"
 UNTRAINED, SELECTED, RANDOM, ALL, OWN = "untrained", "selected", "random", "all", "own"
 WAYS = (UNTRAINED, SELECTED, RANDOM, ALL, OWN)
+LABELS, OUTPUTS = "labels", "outputs"  # what the choices of a target are
 MOST_LABELS = 10
 LEAST_OF_A_LABEL = 3
 
 
 @dataclass(frozen=True)
 class Target:
-    """A task to do well on: its choices, (input, answer) examples that nothing trains on, and the others it has."""
+    """A task to do well on.
+
+    ``examples`` are (input, answer) pairs that nothing trains on, ``others`` the rest that it has. ``choices`` are
+    ranked for every example: the task's labels, or without fixed labels the answers of all the examples.
+    """
 
     task: PoolTask
     examples: list[tuple[str, str]]
+    choices: tuple[str, ...]
     others: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -62,6 +68,7 @@ class RunResult:
     chance: float
     majority: float
     calibrated: float | None = None
+    kind: str = LABELS
     settings: str = ""
 
 
@@ -91,6 +98,7 @@ class SweepPlan:
 
     Of an instruction at most ``instruction_words`` are counted, as many as the learner reads. ``seeds`` are runs of
     the selected tasks, ``draws`` of random tasks and of all, ``own`` of the target's other examples (an upper mark).
+    ``context`` says in words what else the runs depend on, such as the encoder and how inputs were cut.
     """
 
     sizes: tuple[int, ...]
@@ -100,28 +108,36 @@ class SweepPlan:
     seeds: int = 3
     draws: int = 3
     own: int = 0
+    context: str = ""
 
 
-def classification_targets(
-    tasks: Sequence[PoolTask], examples: Examples, *, most: int = 30, seed: int = 0
+def has_labels(task: PoolTask) -> bool:
+    """Whether the task has 2 to 10 fixed labels."""
+    return 2 <= len(task.answers) <= MOST_LABELS
+
+
+def targets_of(
+    tasks: Sequence[PoolTask], examples: Examples, *, kind: str = LABELS, most: int = 30, seed: int = 0
 ) -> list[Target]:
-    """The tasks with 2 to 10 fixed labels, about ``most`` examples each and equally many of every label.
+    """The tasks of a kind as targets with about ``most`` examples each, drawn at random.
 
-    So the commonest label is right as often as chance. Tasks with fewer than three examples of a label are left out.
+    With labels: equally many examples of every label, at least three, so the commonest is right as often as chance.
+    Without: ``most`` examples with different outputs, which are also the choices.
     """
     found = []
     for task in tasks:
-        by_label: dict[str, list[tuple[str, str]]] = {label: [] for label in task.answers}
-        rows = examples.get(task.name, ())
-        for i in np.random.default_rng(seed).permutation(len(rows)):
-            if rows[i][1] in by_label:
-                by_label[rows[i][1]].append(rows[i])
-        if not 2 <= len(by_label) <= MOST_LABELS:
+        rows = list(examples.get(task.name, ()))
+        drawn = [rows[i] for i in np.random.default_rng(seed).permutation(len(rows))]
+        labels = task.answers if kind == LABELS else tuple(dict.fromkeys(answer for _, answer in drawn))[:most]
+        if has_labels(task) != (kind == LABELS) or (kind == OUTPUTS and len(labels) < most):
             continue
-        each = min(max(1, most // len(by_label)), *(len(group) for group in by_label.values()))
-        if each >= LEAST_OF_A_LABEL:
-            kept = [row for group in by_label.values() for row in group[:each]]
-            found.append(Target(task, kept, [row for row in rows if row[1] in by_label and row not in kept]))
+        by_label = {label: [row for row in drawn if row[1] == label] for label in labels}
+        each = min(max(1, most // len(labels)), *(len(group) for group in by_label.values()))
+        if each < LEAST_OF_A_LABEL and kind == LABELS:
+            continue
+        kept = [row for group in by_label.values() for row in group[:each]]
+        others = [row for row in rows if row not in kept and (kind == OUTPUTS or row[1] in by_label)]
+        found.append(Target(task, kept, tuple(labels), others))
     return found
 
 
@@ -206,7 +222,7 @@ def run_sweep(
 
 def judge(model: Trained, target: Target, way: str, k: int, seed: int, examples: int, settings: str = "") -> RunResult:
     """Rank classification and ROUGE-L of one model on one target."""
-    choices, answers = list(target.task.answers), [answer for _, answer in target.examples]
+    choices, answers = list(target.choices), [answer for _, answer in target.examples]
     scores = model.scores(target)
     said = [choices[i] for i in scores.argmax(1)]
     return RunResult(
@@ -220,6 +236,7 @@ def judge(model: Trained, target: Target, way: str, k: int, seed: int, examples:
         1 / len(choices),
         max(answers.count(choice) for choice in choices) / len(answers),
         rank_accuracy(scores - scores.mean(0), choices, answers),
+        LABELS if has_labels(target.task) else OUTPUTS,
         settings,
     )
 
@@ -227,7 +244,8 @@ def judge(model: Trained, target: Target, way: str, k: int, seed: int, examples:
 def settings_text(learner: Learner, plan: SweepPlan, pool: Sequence[PoolTask]) -> str:
     """What every run of a sweep depends on, for the key of a finished run."""
     budget = f"{plan.tokens} words, at most {plan.per_task} examples a task"
-    return f"{learner.settings}; {budget}, instructions of {plan.instruction_words} words; pool of {len(pool)}"
+    parts = [learner.settings, budget, f"instructions of {plan.instruction_words} words", f"pool of {len(pool)}"]
+    return "; ".join([*parts, *([plan.context] if plan.context else [])])
 
 
 def read_runs(output: Path) -> list[RunResult]:
