@@ -145,3 +145,16 @@ def test_the_bundled_model_runs_without_torch_and_transformers() -> None:
         "assert v.shape == (384,); assert not {'torch', 'transformers'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_why_is_answered_with_the_reason_s_own_words(embedder: Embedder) -> None:
+    """Many gold answers begin with "because"; as a cluster's name it says nothing."""
+    texts = ["They charged me twice and kept the money.", "It was so loud that I could not sleep.", "Too expensive."]
+    for question in ("Why did they complain?", "Why does the writer like or dislike it?"):
+        answers = embedder.answer(texts, question)
+        assert all(answers)
+        assert not any("because" in answer for answer in answers)
+
+
+def test_the_bundled_model_has_a_name(embedder: Embedder) -> None:
+    assert Embedder.load("bundled").backbone.fingerprint == embedder.backbone.fingerprint

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from answerspace import clustering
 from answerspace.clustering import (
     agreement_scores,
     by_size,
@@ -143,3 +144,13 @@ def test_auto_falls_back_on_the_silhouette_when_answers_say_nothing(answers: lis
     found = cluster_vectors(vectors, answers=answers)
     assert "mean silhouette" in found.method
     assert found.labels.max() + 1 == 3
+
+
+def test_of_numbers_that_are_as_good_auto_takes_the_smallest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scores as on the demo's reviews: 18 groups are 0.01 better than 8, which nobody would see."""
+    scores = {8: 0.256, 9: 0.263, 18: 0.266}
+    judge = lambda labels: scores.get(len(np.unique(labels)), 0.2)  # noqa: E731
+    monkeypatch.setattr(clustering, "_judge", lambda sample, answers: (judge, "a made-up score"))
+    count, why = choose_clusters(np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32), 60)
+    assert count == 8
+    assert "a made-up score, 0.26" in why

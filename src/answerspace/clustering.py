@@ -32,6 +32,7 @@ STARTS = 10  # k-means starts: single starts differ by several points of V-measu
 MINI_BATCH_FROM = 50_000  # rows from which k-means looks at mini-batches
 AUTO_SAMPLE = 2_000  # rows on which the number of clusters is chosen
 AUTO_CANDIDATES = (*range(2, 11), 12, 14, 16, 18, 20)  # more than twenty groups are not read by anyone
+AUTO_TOLERANCE = 0.02  # scores of single k-means runs move by as much, and fewer groups are easier to read
 HDBSCAN_DIMENSIONS = 20  # density means little in hundreds of dimensions
 
 
@@ -181,8 +182,8 @@ def choose_clusters(
 
     With answers in words: the number whose clusters agree best with them, by adjusted mutual information, which does
     not grow with the number alone (docs/log.md compares it with the silhouette). Without, or where the answers are
-    all equal or all different: the highest mean silhouette. Looks at up to ``most`` rows; scores are compared to two
-    decimals and a tie goes to the smaller number.
+    all equal or all different: the mean silhouette. Looks at up to ``most`` rows; the smallest number is taken whose
+    score is within AUTO_TOLERANCE of the highest.
     """
     if distinct < 3:
         same = "all answers have the same vector" if distinct == 1 else "there are only two distinct vectors"
@@ -196,10 +197,10 @@ def choose_clusters(
     for candidate in AUTO_CANDIDATES:
         if candidate <= limit:
             labels = KMeans(candidate, n_init=3, random_state=seed).fit_predict(sample)
-            scores[candidate] = round(score(labels), 2)
+            scores[candidate] = score(labels)
     if not scores:
         return min(distinct, 2), "too few distinct vectors to compare"
-    best = max(scores, key=lambda k: (scores[k], -k))
+    best = min(k for k in scores if scores[k] >= max(scores.values()) - AUTO_TOLERANCE)
     where = f"{len(sample):,} of {n:,} texts" if len(sample) < n else f"{n:,} texts"
     return best, f"chosen from {min(scores)} to {max(scores)} by {how}, {scores[best]:.2f} on {where}"
 

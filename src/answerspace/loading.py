@@ -101,12 +101,12 @@ ARCHITECTURES: dict[str, tuple[str, str]] = {
 def load_backbone(name_or_path: str | Path | None = None, **options: Any) -> tuple[Backbone, Settings]:
     """The backbone and the settings it was saved with. The options are the fields of LoadOptions.
 
-    ``name_or_path``: None for the bundled model, a folder, the short name of a preset, or a hub id.
+    ``name_or_path``: None or "bundled" for the bundled model, a folder, the short name of a preset, or a hub id.
     Raises ModelError when that is no model or an unsupported one, InputError for a wrong option, MissingExtra
     without torch.
     """
     chosen = LoadOptions.checked(options)
-    if name_or_path is None:
+    if name_or_path is None or name_or_path == "bundled":
         return _load_bundled(None, chosen)
     name = str(name_or_path)
     folder = Path(name).expanduser()

@@ -25,6 +25,8 @@ from answerspace.protocols import Engine
 
 CONFIG = "answerspace.json"
 FILES = (CONFIG, "model.safetensors", "read.onnx", "ask.onnx", "head.onnx", "tokenizer.json")
+UNSPOKEN = ("because",)
+"""Words that begin many answers and say nothing; an answer in words goes without them."""
 Open = Callable[[str], Engine]
 
 
@@ -162,6 +164,7 @@ class BundledBackbone:
     def _named(self, states: Array, read: Read, instructions: Sequence[str], asking: Asking) -> Ids:
         """The token each slot names: (B, slots, D) -> (B, slots)."""
         scores = self.head(states.reshape(-1, self.dimension)).reshape(*states.shape[:2], -1)
+        scores[..., self._unspoken] = -np.inf
         if asking.sampling is None:
             return np.asarray(scores.argmax(-1), np.int64)
         rows = zip(scores, read.texts, instructions, strict=True)
@@ -176,6 +179,11 @@ class BundledBackbone:
             if not kept or kept[-1] != i:
                 kept.append(i)
         return str(self._tokenizer.decode(kept)).strip()
+
+    @cached_property
+    def _unspoken(self) -> list[int]:
+        ids = [self._tokenizer.token_to_id(word) for word in UNSPOKEN]
+        return [i for i in ids if i is not None]
 
     @cached_property
     def _reader(self) -> Engine:

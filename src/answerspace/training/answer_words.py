@@ -60,9 +60,13 @@ EMPTY_WORDS = frozenset(
         "your",
         "who",
         "which",
+        "because",
     }
 )
-"""Articles, prepositions, auxiliaries and pronouns. "no" and "not" are absent: they change an answer."""
+"""Articles, prepositions, auxiliaries, pronouns, and "because", which begins half of all answers to "why".
+
+"no" and "not" are absent: they change an answer.
+"""
 
 
 def content_words(answer: str) -> str:
