@@ -140,7 +140,7 @@ function createChart() {
       { id: "chosen", type: "scatter", silent: true, zlevel: 1, data: [], ...PROGRESS },
       {
         id: "names", type: "scatter", silent: true, zlevel: 2, symbolSize: 1, itemStyle: { color: "transparent", opacity: 1 }, data: [],
-        label: { show: true, formatter: (point) => point.data.name, fontSize: 13, fontWeight: 650, textBorderWidth: 3.5, width: 170, overflow: "break" },
+        label: { show: true, formatter: (point) => point.data.name, fontSize: 13, lineHeight: 16, fontWeight: 650, textBorderWidth: 3.5, width: 170, overflow: "break" },
         labelLayout: { hideOverlap: true },
       },
     ],
