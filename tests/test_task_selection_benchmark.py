@@ -323,8 +323,8 @@ def test_a_sweep_without_targets_or_pool_is_refused(tmp_path):
         run_sweep([target()], SWEEP_POOL, *given)
 
 
-def result(name, way, k, seed, calibrated):
-    return RunResult(name, way, k, seed, 9, 0.5, 0.5, 0.5, 0.5, calibrated)
+def result(name, way, k, seed, accuracy):
+    return RunResult(name, way, k, seed, 9, accuracy, 0.5, 0.5, 0.5, 0.25)
 
 
 def test_the_curve_is_the_mean_over_targets_and_seeds():
@@ -339,7 +339,7 @@ def test_the_curve_is_the_mean_over_targets_and_seeds():
     assert 50 <= curve["selected"][5].low < 80 < curve["selected"][5].high <= 100
     assert curve["random"][5].low == pytest.approx(40)
     assert curve["own"][1].value == pytest.approx(90)  # over the targets that have one
-    assert sweep_curve(results, "accuracy")["selected"][5].value == pytest.approx(50)
+    assert sweep_curve(results, "calibrated")["selected"][5].value == pytest.approx(25)
     gain = advantage(results, ("selected", 5), ("random", 5))
     assert gain.value == pytest.approx(40)
     assert "2 targets and 2, 1 seeds" in gain.spread

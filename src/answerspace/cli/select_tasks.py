@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated
 
@@ -326,12 +327,12 @@ def experiment(
     tell = (lambda note: None) if quiet else say
     with stoppable(f"Finished runs are kept in {output}; run the same command again to go on."):
         encode = VectorFile(instruction_encoder(encoder, ctx.obj), folder / "vectors.npz")
-        judged = []
+        groups = []
         for one in kinds:
             found = targets_of(test, examples, kind=one, most=target_examples)
-            judged += spread_over_categories(
-                found if any_target or one != LABELS else learnable(found, encode), targets
-            )
+            found = found if any_target or one != LABELS else learnable(found, encode)
+            groups.append(spread_over_categories(found, targets))
+        judged = [target for turn in zip_longest(*groups) for target in turn if target]
         tell(f"{len(judged)} targets: {', '.join(target.task.name for target in judged)}")
         encode.write()
         trained_on = examples | {target.task.name: target.others for target in judged}

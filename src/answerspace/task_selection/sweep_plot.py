@@ -42,9 +42,9 @@ def sweep_svg(curve: Mapping[str, Mapping[int, Score]], *, title: str, lines: Ma
     middle = (LEFT + WIDTH - RIGHT) / 2
     parts.append(f'<text x="{middle:.0f}" y="{HEIGHT - 10}" text-anchor="middle">number of training tasks k</text>')
     below = 0.0
-    for name, value in sorted(lines.items(), key=lambda line: -line[1]):
-        below = max(y(value), below + TEXT_HEIGHT)  # names of lines that lie close do not cover each other
-        parts.append(_line(LEFT, WIDTH - RIGHT, y(value), below, "#777", name))
+    for name, height in sorted(lines.items(), key=lambda line: -line[1]):
+        below = max(y(height), below + TEXT_HEIGHT)  # names of lines that lie close do not cover each other
+        parts.append(_line(LEFT, WIDTH - RIGHT, y(height), below, "#777", name))
     shift = {"selected": -4, "random": 4, "all": 0}
     for way, points in curve.items():
         colour = COLOURS.get(way, "#777")

@@ -20,8 +20,8 @@ LINES = {UNTRAINED: "untrained", OWN: "own examples"}
 Place = tuple[str, int]  # way and k
 
 
-def sweep_curve(results: Sequence[RunResult], measure: str = "calibrated") -> dict[str, dict[int, Score]]:
-    """A measure (``calibrated``, ``accuracy`` or ``rouge_l``) x 100 by way and k, mean over targets and seeds."""
+def sweep_curve(results: Sequence[RunResult], measure: str = "accuracy") -> dict[str, dict[int, Score]]:
+    """A measure (``accuracy``, ``calibrated`` or ``rouge_l``) x 100 by way and k, mean over targets and seeds."""
     return {
         way: {k: _score([run_table(results, (way, k), measure)], [1.0]) for k in sizes}
         for way in WAYS
@@ -29,24 +29,25 @@ def sweep_curve(results: Sequence[RunResult], measure: str = "calibrated") -> di
     }
 
 
-def advantage(results: Sequence[RunResult], one: Place, other: Place, measure: str = "calibrated") -> Score:
+def advantage(results: Sequence[RunResult], one: Place, other: Place, measure: str = "accuracy") -> Score:
     """A measure x 100 of one (way, k) minus another's, paired by target; both must have the same targets."""
     return _score([run_table(results, place, measure) for place in (one, other)], [1.0, -1.0])
 
 
 def sweep_lines(results: Sequence[RunResult]) -> list[str]:
     """The curve and what selection gains over random tasks and over all, as lines to print."""
-    curve, plain = sweep_curve(results), sweep_curve(results, "accuracy")
+    curve, calibrated = sweep_curve(results), sweep_curve(results, "calibrated")
     lines = [
-        f"{way:>9}  k = {size:<4} accuracy {score}, uncalibrated {plain[way][size]}"
+        f"{way:>9}  k = {size:<4} accuracy {score}, calibrated {calibrated[way][size]}"
         for way, points in curve.items()
         for size, score in points.items()
     ]
     for size in curve.get(SELECTED, {}):
         for other in ((RANDOM, size), *((ALL, whole) for whole in curve.get(ALL, {}))):
             if other[1] in curve.get(other[0], {}):
-                gain = advantage(results, (SELECTED, size), other)
-                lines.append(f"{SELECTED:>9}  k = {size:<4} minus {other[0]}, k = {other[1]}: {gain}")
+                gains = [advantage(results, (SELECTED, size), other, measure) for measure in ("accuracy", "calibrated")]
+                what = f"minus {other[0]}, k = {other[1]}:"
+                lines.append(f"{SELECTED:>9}  k = {size:<4} {what} {gains[0]}, calibrated {gains[1]}")
     return [*lines, f"   chance  {chance(results):.1f}"]
 
 
@@ -63,10 +64,10 @@ def sweep_plot(results: Sequence[RunResult], title: str) -> str:
     return sweep_svg(points, title=title, lines={"chance": chance(results)} | lines)
 
 
-def run_table(results: Sequence[RunResult], place: Place, measure: str = "calibrated") -> Numbers:
+def run_table(results: Sequence[RunResult], place: Place, measure: str = "accuracy") -> Numbers:
     """(targets, seeds) of a measure at one way and k; targets in the order of their names."""
     found = {(r.target, r.seed): float(getattr(r, measure)) for r in results if (r.way, r.k) == place}
-    names, seeds = (sorted({key[i] for key in found}) for i in range(2))
+    names, seeds = sorted({name for name, _ in found}), sorted({seed for _, seed in found})
     return np.array([[found[name, seed] for seed in seeds] for name in names])
 
 
