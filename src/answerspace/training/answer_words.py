@@ -63,7 +63,7 @@ EMPTY_WORDS = frozenset(
         "because",
     }
 )
-"""Articles, prepositions, auxiliaries, pronouns, and "because", which begins half of all answers to "why".
+"""Articles, prepositions, auxiliaries, pronouns, and "because", with which many answers to "why" begin.
 
 "no" and "not" are absent: they change an answer.
 """
