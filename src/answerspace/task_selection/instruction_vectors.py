@@ -103,7 +103,9 @@ class VectorFile(KeptVectors):
         return super().__call__(texts)
 
     def write(self) -> None:
-        """Write what is remembered."""
+        """Write what is remembered, if anything."""
+        if not self._kept:
+            return
         self._path.parent.mkdir(parents=True, exist_ok=True)
         part = self._path.with_suffix(".part.npz")
         texts = np.frombuffer(json.dumps(list(self._kept)).encode(), np.uint8)

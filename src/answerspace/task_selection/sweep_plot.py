@@ -19,7 +19,8 @@ def sweep_svg(curve: Mapping[str, Mapping[int, Score]], *, title: str, lines: Ma
     sizes = sorted({k for points in curve.values() for k in points})
     scores = [score for points in curve.values() for score in points.values()]
     ends = [*(s.low for s in scores), *(s.high for s in scores), *lines.values()]
-    low, high = 5 * math.floor(min(ends) / 5), 5 * math.ceil(max(ends) / 5)
+    step = 5 if max(ends) - min(ends) <= 50 else 10
+    low, high = step * math.floor(min(ends) / step), step * math.ceil(max(ends) / step)
     span = math.log(sizes[-1] / sizes[0]) or 1.0
 
     def x(k: int) -> float:
@@ -34,7 +35,7 @@ def sweep_svg(curve: Mapping[str, Mapping[int, Score]], *, title: str, lines: Ma
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
         f'<text x="{LEFT}" y="22" font-size="15">{escape(title)}</text>',
     ]
-    for value in range(low, high + 1, 5):
+    for value in range(low, high + 1, step):
         parts.append(f'<path d="M{LEFT} {y(value):.1f}H{WIDTH - RIGHT}" stroke="#ddd"/>')
         parts.append(f'<text x="{LEFT - 8}" y="{y(value) + 4:.1f}" text-anchor="end">{value}</text>')
     for k in sizes:
