@@ -13,7 +13,8 @@ from answerspace.backbones.bundled import load_bundled
 from answerspace.embedder import Embedder
 from answerspace.errors import InputError
 from answerspace.training.answer_words import content_words
-from answerspace.training.bundled import Run, pairs_in_order
+from answerspace.training.bundled import Run
+from answerspace.training.dev_retrieval import pairs_in_order
 from answerspace.training.objective import contrast_loss, criteria_loss, losses
 from answerspace.training.recipe import DataRecipe, LossRecipe, Recipe, TrainRecipe, read_recipe
 from answerspace.training.rows import Asked, batches, is_dev, read_rows

@@ -29,11 +29,11 @@ from answerspace.engines.bundled_network import BundledNetwork, start_from_bert
 from answerspace.errors import InputError
 from answerspace.progress import bar
 from answerspace.training.batch import Batch, BatchMaker
+from answerspace.training.dev_retrieval import pairs_in_order
 from answerspace.training.distillation import Distillation, agreement
-from answerspace.training.families import Family
 from answerspace.training.objective import Losses, losses
 from answerspace.training.recipe import DistilRecipe, Recipe
-from answerspace.training.rows import ITSELF, Asked, Rows, batches
+from answerspace.training.rows import ITSELF, Asked, Rows, batches, in_first_wording
 from answerspace.training.state import State
 from answerspace.training.teacher import TeacherVectors
 
@@ -223,7 +223,7 @@ class Run:
         """
         right, chance, asked, apart = 0.0, 0.0, 0, []
         for family in self.rows.dev_families:
-            rows = _in_first_wording(family)
+            rows = in_first_wording(family)
             if not rows:
                 continue
             batch = _on(self.maker(rows), self.device)
@@ -331,15 +331,6 @@ def pooled_vectors(states: Tensor, mask: Tensor) -> Tensor:
     return functional.normalize(total / mask.sum(1, keepdim=True), dim=-1)
 
 
-def pairs_in_order(vectors: Tensor, truth: Tensor) -> list[float]:
-    """[the share of (equal, different) pairs of rows whose cosines are in order]; empty where one kind is missing."""
-    upper = torch.ones(len(truth), len(truth), dtype=torch.bool).triu(1)
-    cosines = (vectors @ vectors.T).cpu()
-    equal = (truth[:, None] == truth[None, :]).cpu()
-    near, far = cosines[upper & equal], cosines[upper & ~equal]
-    return [float((near[:, None] > far[None, :]).float().mean())] if len(near) and len(far) else []
-
-
 def start_folder(name: str) -> Path:
     """The start model's folder: a path, "bundled", or an installed package that carries one in ``model/``."""
     if name == "bundled":
@@ -399,14 +390,6 @@ def _decay_groups(parameters: list[torch.nn.Parameter], decay: float) -> list[di
 def _on(batch: Batch, device: torch.device) -> Batch:
     moved: dict[str, Any] = {name: v.to(device) for name, v in batch._asdict().items() if isinstance(v, Tensor)}
     return batch._replace(**moved)
-
-
-def _in_first_wording(family: Family) -> list[Asked]:
-    return [
-        Asked("families", text, tuple((family.criteria[n][0], answers[n]) for n in answers), tuple(answers))
-        for text, answers in family.texts
-        if answers
-    ]
 
 
 def _with_some(rows: list[Asked], most: int = 2) -> list[Asked]:

@@ -1,4 +1,4 @@
-"""The dev score of answers as vectors: is a text's nearest neighbour one with the same answer?"""
+"""Dev scores of answers as vectors: are texts with the same answer nearer than others?"""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from answerspace.answers import Array
 from answerspace.similarity import unit_rows
@@ -42,3 +44,12 @@ def retrieval_accuracy(vectors: Array, rows: Sequence[QA]) -> float | None:
     unit = unit_rows(vectors)
     nearest = np.where(other, unit @ unit.T, -np.inf).argmax(1)
     return float((keys[nearest] == keys)[findable].mean())
+
+
+def pairs_in_order(vectors: Tensor, truth: Tensor) -> list[float]:
+    """[the share of (equal, different) pairs of rows whose cosines are in order]; empty where one kind is missing."""
+    upper = torch.ones(len(truth), len(truth), dtype=torch.bool).triu(1)
+    cosines = (vectors @ vectors.T).cpu()
+    equal = (truth[:, None] == truth[None, :]).cpu()
+    near, far = cosines[upper & equal], cosines[upper & ~equal]
+    return [float((near[:, None] > far[None, :]).float().mean())] if len(near) and len(far) else []

@@ -135,6 +135,15 @@ def batches(rows: Rows, recipe: Recipe, epoch: int) -> list[list[Asked]]:
     return out
 
 
+def in_first_wording(family: Family) -> list[Asked]:
+    """The family's texts with all their questions, each in its first wording."""
+    return [
+        Asked("families", text, tuple((family.criteria[n][0], answers[n]) for n in answers), tuple(answers))
+        for text, answers in family.texts
+        if answers
+    ]
+
+
 def _slices(items: list[T], size: int) -> list[list[T]]:
     return [items[i : i + size] for i in range(0, len(items), size)]
 
