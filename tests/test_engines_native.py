@@ -14,10 +14,12 @@ from safetensors.torch import save_file
 from tiny_bundled import tiny_bundled
 
 from answerspace import Embedder, InputError
+from answerspace.answers import Asking
 from answerspace.backbones.bundled import CONFIG, load_bundled
 from answerspace.engines.bundled_config import BundledConfig
 from answerspace.engines.bundled_network import BundledNetwork
-from answerspace.engines.native import fits, native_problem, quantized_rows
+from answerspace.engines.native import SHARE, even_shares, fits, native_problem, quantized_rows
+from answerspace.errors import InternalError
 from answerspace.training.graphs import write_graphs
 
 SHAPE = BundledConfig(
@@ -90,6 +92,52 @@ def test_a_text_has_the_same_vector_in_every_batch_to_the_last_bit(model: Path) 
     np.testing.assert_array_equal(together, embedder.encode(TEXTS, QUESTIONS, batch_size=2))
     alone = np.stack([embedder.encode([text], QUESTIONS)[:, 0] for text in TEXTS], 1)
     np.testing.assert_array_equal(together, alone)
+
+
+@needs_kernels
+def test_slots_alone_are_the_slots_of_all_states_to_the_last_bit(model: Path) -> None:
+    """What is left out for speed (other positions of the last block, the reader's last block) changes no number."""
+    backbone = load_bundled(model, engine="native")
+    for questions in ([QUESTIONS[0]] * len(TEXTS), (QUESTIONS * 4)[: len(TEXTS)]):
+        for read in (backbone.read(TEXTS), backbone.read_to_ask(TEXTS)):
+            every = backbone.ask(read, questions, Asking(prompt_states=True))
+            slots = backbone.ask(read, questions, Asking(prompt_states=False))
+            assert slots.states.shape[1] == SHAPE.slots < every.states.shape[1]
+            np.testing.assert_array_equal(slots.states.reshape(-1, SHAPE.dimension), every.states[every.slot_mask])
+            assert slots.answers == every.answers
+            np.testing.assert_array_equal(slots.predicted.ravel(), every.predicted[every.slot_mask])
+
+
+@needs_kernels
+def test_a_text_read_to_be_asked_has_no_embedding_of_its_own(model: Path) -> None:
+    backbone = load_bundled(model, engine="native")
+    with pytest.raises(InternalError, match="read_to_ask"):
+        backbone.embed(backbone.read_to_ask(TEXTS))
+
+
+@needs_kernels
+def test_memory_is_used_again_only_when_nobody_holds_what_is_in_it(model: Path) -> None:
+    backbone = load_bundled(model, engine="native")
+    first = backbone.read_to_ask(TEXTS)
+    kept = {name: array.copy() for name, array in first.pairs.items()}
+    second = backbone.read_to_ask(TEXTS[::-1])
+    for name, array in first.pairs.items():
+        np.testing.assert_array_equal(array, kept[name])
+    held = second.pairs["key_1"][2:]
+    place = first.pairs["key_0"].ctypes.data
+    del first, second, array
+    assert place == backbone.read_to_ask(TEXTS).pairs["key_0"].ctypes.data
+    np.testing.assert_array_equal(held, backbone.read_to_ask(TEXTS[::-1]).pairs["key_1"][2:])
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("lengths", [[10] * 32, [5], [300, 2, 2, 2], [128] * 32, [1, 1, 500], list(range(1, 40))])
+def test_shares_cover_all_texts_and_no_thread_waits_long(lengths: list[int], threads: int) -> None:
+    shares = even_shares(np.array(lengths), threads)
+    assert [i for begin, end in shares for i in range(begin, end)] == list(range(len(lengths)))
+    tokens = [sum(lengths[begin:end]) for begin, end in shares]
+    assert max(tokens) <= SHARE + max(lengths)
+    assert max(tokens) - min(tokens) <= 2 * max(lengths)
 
 
 @needs_kernels

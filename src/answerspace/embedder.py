@@ -193,7 +193,7 @@ class Embedder:
         with questioning.flushing():
             for batch, wanted in _progress(grouped_batches(unique, lacking, batch_size), "texts", show_progress):
                 texts = [unique[i] for i in batch]
-                read = self.backbone.read(texts)
+                read = self._read_to_ask(texts)
                 asked = questioning.ask_each(read, [questions[place] for place in wanted], len(batch))
                 for place, made in zip(wanted, asked, strict=True):
                     questioning.keep(texts, questions[place], *made)
@@ -209,9 +209,14 @@ class Embedder:
         pairs, inverse = distinct(list(zip(rows, questions, strict=True)))
         gather = Gather(len(pairs))
         for batch in _progress(batches_by_length([text for text, _ in pairs], batch_size), "texts", show_progress):
-            read = self.backbone.read([pairs[i][0] for i in batch])
+            read = self._read_to_ask([pairs[i][0] for i in batch])
             gather.put(batch, *questioning.ask(read, [pairs[i][1] for i in batch]))
         return gather.result(inverse, self.dimension, questioning.normalize)[0]
+
+    def _read_to_ask(self, texts: list[str]) -> Any:
+        """What is asked and then forgotten; a backbone may leave out of it what no question looks at."""
+        read = getattr(self.backbone, "read_to_ask", self.backbone.read)
+        return read(texts)
 
     def _encode_plain(self, rows: list[str], normalize: bool, batch_size: int, show_progress: bool) -> Array:
         embed = getattr(self.backbone, "embed", None)

@@ -20,7 +20,7 @@ from tokenizers import Tokenizer
 
 from answerspace.answers import Answered, Array, Asking, Ids, Sampling
 from answerspace.engines.bundled_config import BundledConfig, special_ids
-from answerspace.errors import InputError, MissingExtra, ModelError
+from answerspace.errors import InputError, InternalError, MissingExtra, ModelError
 from answerspace.protocols import Engine
 
 CONFIG = "answerspace.json"
@@ -32,11 +32,11 @@ Open = Callable[[str], Engine]
 
 @dataclass(frozen=True)
 class Read:
-    """One batch of texts as the asker sees them; ``pooled`` (B, D) is the start model's own embedding."""
+    """One batch of texts as the asker sees them; ``pooled`` (B, D) is the start model's own embedding, where wanted."""
 
     pairs: dict[str, np.ndarray]
     text_mask: np.ndarray
-    pooled: Array
+    pooled: Array | None
     texts: list[str]
 
 
@@ -70,31 +70,41 @@ class BundledBackbone:
 
     def read(self, texts: Sequence[str]) -> Read:
         """Tokenise and read a batch of texts; the question plays no part."""
-        rows = [[self._cls, *self._cut(ids), self._sep] for ids in self._ids(texts)]
-        ids, mask = self._padded(rows)
-        made = self._reader.run({"ids": ids, "mask": mask})
-        pooled = made.pop("pooled")
-        return Read(made, mask, pooled, list(texts))
+        return self._read(texts, [*self._pair_names, "pooled"])
+
+    def read_to_ask(self, texts: Sequence[str]) -> Read:
+        """The same without the texts' own embedding, for which the last block of the reader is there."""
+        return self._read(texts, self._pair_names)
 
     def ask(self, read: Read, instructions: Sequence[str], asking: Asking) -> Answered:
         """One pass of the question and its slots over what was read."""
         ids, mask, slots = self._questions(instructions)
-        layer = f"states_{asking.layer % (self.layers + 1)}"
-        last = f"states_{self.layers}"
-        wanted = list(dict.fromkeys([layer, last])) if asking.words else [layer]
-        made = self._asker.run({"text_mask": read.text_mask, "ids": ids, "mask": mask, **read.pairs}, wanted)
-        sequence = mask.astype(bool)
-        predicted = np.full(ids.shape, -1, np.int64)
+        inputs = {"text_mask": read.text_mask, "ids": ids, "mask": mask, **read.pairs}
+        layer, last = asking.layer % (self.layers + 1), self.layers
+        run_slots = getattr(self._asker, "run_slots", None)
+        if run_slots is not None and layer == last and not asking.prompt_states:
+            states = at_slots = run_slots(inputs, self.config.slots)
+            slots = sequence = np.ones(states.shape[:2], bool)
+        else:
+            wanted = sorted({layer, last}) if asking.words else [layer]
+            made = self._asker.run(inputs, [f"states_{i}" for i in wanted])
+            sequence = mask.astype(bool)
+            states = np.where(sequence[..., None], made[f"states_{layer}"], np.float32(0))
+            at_slots = made[f"states_{wanted[-1]}"][slots].reshape(len(ids), -1, self.dimension)
+        predicted = np.full(sequence.shape, -1, np.int64)
         answers = [""] * len(ids)
         if asking.words:
-            named = self._named(made[last][slots].reshape(len(ids), -1, self.dimension), read, instructions, asking)
+            named = self._named(at_slots, read, instructions, asking)
             predicted[slots] = named.ravel()
             answers = [self._answer(row) for row in named]
-        states = np.where(sequence[..., None], made[layer], np.float32(0))
         return Answered(states, sequence & ~slots, slots, slots.copy(), sequence, predicted, answers)
 
     def embed(self, read: Read) -> Array:
         """The instruction-free vectors (B, D): those of the start model, all-MiniLM-L6-v2, before normalising."""
+        if read.pooled is None:
+            raise InternalError(
+                "A text's own embedding must be asked of what `read` gave. It was asked of read_to_ask's."
+            )
         return read.pooled
 
     def head(self, states: Array) -> Array:
@@ -130,6 +140,17 @@ class BundledBackbone:
         (path / CONFIG).write_text(json.dumps(stored, indent=1) + "\n", "utf-8")
 
     # --- steps ----------------------------------------------------------------------------------------------
+
+    def _read(self, texts: Sequence[str], outputs: list[str]) -> Read:
+        rows = [[self._cls, *self._cut(ids), self._sep] for ids in self._ids(texts)]
+        ids, mask = self._padded(rows)
+        made = self._reader.run({"ids": ids, "mask": mask}, outputs)
+        pooled = made.pop("pooled", None)
+        return Read(made, mask, pooled, list(texts))
+
+    @cached_property
+    def _pair_names(self) -> list[str]:
+        return [f"{what}_{i}" for i in range(self.layers) for what in ("key", "value")]
 
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
         return [e.ids for e in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)]

@@ -141,6 +141,12 @@ TILE(4)
 TILE(2)
 TILE(1)
 
+/* The map's columns from ``column`` on; a multiple of 64. */
+static Linear columns_from(const Linear *f, int64_t column) {
+    return (Linear){f->weight + column * f->k, f->scale + column, f->column + column, f->bias + column,
+                    f->k, f->n - column};
+}
+
 /* (rows, k) quantized -> (rows, n) with a stride between rows. */
 static void linear(const uint8_t *a, int64_t rows, const Linear *f, const float *step, const float *shift, float *out,
                    int64_t stride) {
@@ -319,12 +325,14 @@ static void embed(const Network *net, const int64_t *ids, const int64_t *places,
     }
 }
 
-static void first_step(const Network *net, const Block *block, int64_t rows, Room *m) {
+/* Query, key, value and so on of every row, from ``column`` on. */
+static void first_step(const Network *net, const Block *block, int64_t rows, int64_t column, Room *m) {
     int64_t d = net->dimension, n = block->first.n;
+    Linear wanted = columns_from(&block->first, column);
     for (int64_t r = 0; r < rows; r += CHUNK) {
         int64_t some = rows - r < CHUNK ? rows - r : CHUNK;
         quantized(m->x + r * d, some, d, m->q, m);
-        linear(m->q, some, &block->first, m->step, m->shift, m->first + r * n, n);
+        linear(m->q, some, &wanted, m->step, m->shift, m->first + r * n + column, n);
     }
 }
 
@@ -353,7 +361,8 @@ static void half_row(const float *x, uint16_t *out) {
 
 /* Texts of ``lengths`` tokens, one behind the other in ``ids`` and ``places``. For each layer the asker's keys
  * (heads, WIDTH, wide) and values (heads, wide, WIDTH) of text t go to keys[layer] and values[layer] + t times their
- * size, in half precision, zero behind the text; pooled is (texts, D). Returns 0, or 1 without memory. */
+ * size, in half precision, zero behind the text; pooled is (texts, D), or NULL: then the last block, which nothing else
+ * looks at, is left out. Returns 0, or 1 without memory. */
 int read_texts(const Network *net, int64_t texts, const int64_t *lengths, const int64_t *ids, const int64_t *places,
                int64_t wide, uint16_t *const *keys, uint16_t *const *values, float *pooled) {
     int64_t d = net->dimension, n = net->blocks[0].first.n, rows = 0, longest = 0;
@@ -367,15 +376,19 @@ int read_texts(const Network *net, int64_t texts, const int64_t *lengths, const 
     embed(net, ids, places, rows, m.x);
     for (int64_t layer = 0; layer < net->layers; layer++) {
         const Block *block = net->blocks + layer;
-        first_step(net, block, rows, &m);
+        int whole = pooled || layer + 1 < net->layers;
+        first_step(net, block, rows, whole ? 0 : 3 * d, &m);
         int64_t begin = 0;
         for (int64_t t = 0; t < texts; t++) {
             int64_t count = lengths[t], padded = up_to(count, 32);
             for (int64_t h = 0; h < net->heads; h++) {
                 const float *row = m.first + begin * n + h * WIDTH;
                 memset(m.keys, 0, (size_t)(4 * padded * WIDTH));
-                transposed(row + d, n, count, m.keys, padded);
-                attend_all(row, count, n, m.keys, padded, count, row + 2 * d, n, m.score, m.found + begin * d + h * WIDTH, d);
+                if (whole) {
+                    transposed(row + d, n, count, m.keys, padded);
+                    attend_all(row, count, n, m.keys, padded, count, row + 2 * d, n, m.score,
+                               m.found + begin * d + h * WIDTH, d);
+                }
                 /* what the asker will look at */
                 uint16_t *key = keys[layer] + (t * net->heads + h) * WIDTH * wide;
                 uint16_t *value = values[layer] + (t * net->heads + h) * WIDTH * wide;
@@ -391,10 +404,10 @@ int read_texts(const Network *net, int64_t texts, const int64_t *lengths, const 
             }
             begin += count;
         }
-        rest_of_block(net, block, rows, &m);
+        if (whole) rest_of_block(net, block, rows, &m);
     }
     const float *x = m.x;
-    for (int64_t t = 0; t < texts; t++) {
+    for (int64_t t = 0; pooled && t < texts; t++) {
         float *mean = pooled + t * d;
         memset(mean, 0, (size_t)(4 * d));
         for (int64_t j = 0; j < lengths[t]; j++, x += d)
@@ -405,22 +418,45 @@ int read_texts(const Network *net, int64_t texts, const int64_t *lengths, const 
     return 0;
 }
 
+static int all_alike(const int64_t *ids, const int64_t *asked, int64_t texts, int64_t T) {
+    for (int64_t t = 1; t < texts; t++)
+        if (asked[t] != asked[0] || memcmp(ids, ids + t * T, (size_t)(8 * T))) return 0;
+    return 1;
+}
+
+/* The first ``known`` numbers of x again and again, up to ``count``. */
+static void repeat(float *x, int64_t known, int64_t count) {
+    for (int64_t i = known; i < count; i += known) memcpy(x + i, x, (size_t)(4 * known));
+}
+
+/* The rows of x that count are (texts, T); keep of each text the ``slots`` that end at asked[t], one behind the other. */
+static void keep_slots(float *x, int64_t texts, int64_t T, int64_t slots, const int64_t *asked, int64_t d) {
+    for (int64_t t = 0; t < texts; t++)
+        memmove(x + t * slots * d, x + (t * T + asked[t] - slots) * d, (size_t)(4 * slots * d));
+}
+
 /* Question tokens (texts, T) with ``asked`` of each row real, over what read_texts gave. states[layer] (texts, T, D)
- * is written where it is not NULL; layer 0 is the embeddings, the last one is projected. */
+ * is written where it is not NULL; layer 0 is the embeddings, the last one is projected. With ``slots`` > 0 only the last
+ * layer's states of the last ``slots`` real tokens are wanted, as (texts, slots, D). */
 int ask_texts(const Network *net, int64_t texts, const int64_t *lengths, int64_t wide, const uint16_t *const *keys,
               const uint16_t *const *values, int64_t T, const int64_t *asked, const int64_t *ids,
-              const int64_t *places, float *const *states) {
+              const int64_t *places, int64_t slots, float *const *states) {
     int64_t d = net->dimension, n = net->blocks[0].first.n, rows = texts * T;
     Room m;
     char *base = room_of(&m, net, rows, wide + T + 32);
     if (!base) return 1;
-    embed(net, ids, places, rows, m.x);
+    int64_t different = all_alike(ids, asked, texts, T) ? T : rows; /* one question: its first step is every text's */
+    embed(net, ids, places, different, m.x);
+    repeat(m.x, different * d, rows * d);
     if (states[0]) memcpy(states[0], m.x, (size_t)(4 * rows * d));
     for (int64_t layer = 0; layer < net->layers; layer++) {
         const Block *block = net->blocks + layer;
-        first_step(net, block, rows, &m);
+        int some = slots && layer + 1 == net->layers;
+        first_step(net, block, layer ? rows : different, 0, &m);
+        if (!layer) repeat(m.first, different * n, rows * n);
         for (int64_t t = 0; t < texts; t++) {
             int64_t known = lengths[t], count = known + asked[t], padded = up_to(count, 32);
+            int64_t from = some ? asked[t] - slots : 0, queries = some ? slots : T;
             for (int64_t h = 0; h < net->heads; h++) {
                 const float *row = m.first + t * T * n + h * WIDTH;
                 const uint16_t *key = keys[layer] + (t * net->heads + h) * WIDTH * wide;
@@ -441,8 +477,14 @@ int ask_texts(const Network *net, int64_t texts, const int64_t *lengths, int64_t
                                          _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(value + j * WIDTH + k))));
                 for (int64_t j = 0; j < asked[t]; j++)
                     memcpy(m.values + (known + j) * WIDTH, row + 2 * d + j * n, 4 * WIDTH);
-                attend_all(row, T, n, m.keys, padded, count, m.values, WIDTH, m.score, m.found + t * T * d + h * WIDTH, d);
+                attend_all(row + from * n, queries, n, m.keys, padded, count, m.values, WIDTH, m.score,
+                           m.found + (t * T + from) * d + h * WIDTH, d);
             }
+        }
+        if (some) {
+            keep_slots(m.x, texts, T, slots, asked, d);
+            keep_slots(m.found, texts, T, slots, asked, d);
+            rows = texts * slots;
         }
         rest_of_block(net, block, rows, &m);
         if (layer + 1 < net->layers && states[layer + 1]) memcpy(states[layer + 1], m.x, (size_t)(4 * rows * d));

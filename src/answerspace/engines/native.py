@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import math
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from safetensors.numpy import load_file
 
 from answerspace.engines.bundled_config import BundledConfig
@@ -31,6 +36,8 @@ FLAGS = ("avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni", "fma", "f
 COMPILE = ("-O2", "-shared", "-fPIC", *(f"-m{flag.replace('_', '')}" for flag in FLAGS))
 HEAD_WIDTH = 32
 SHARE = 256
+ROOMS = 4  # keys and values of the batch that is read and of the one before, which its caller still has in hand
+HELD_HERE = 3  # references to a block that only _Room.take looks at: its list, its variable, the question itself
 
 
 class _Linear(ctypes.Structure):
@@ -190,23 +197,50 @@ def _aligned(array: np.ndarray) -> np.ndarray:
 # --- the engines -----------------------------------------------------------------------------------------------------
 
 
+class _Room:
+    """Arrays whose memory is used again once nobody holds them: new pages cost a tenth of a reading's time."""
+
+    def __init__(self) -> None:
+        self._blocks: list[np.ndarray] = []
+        self._lock = threading.Lock()
+
+    def take(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> np.ndarray:
+        """An array as ``np.empty`` makes it."""
+        count = math.prod(shape) * np.dtype(dtype).itemsize
+        with self._lock:
+            free = [block for block in self._blocks if sys.getrefcount(block) == HELD_HERE and len(block) >= count]
+            block = min(free, key=len, default=None)
+            if block is None:
+                block = np.empty(count, np.uint8)
+                self._blocks = [*self._blocks[1 - ROOMS :], block]
+            return block[:count].view(dtype).reshape(shape)
+
+
 class NativeReader:
     """``read.onnx`` with our kernels, with the same names."""
 
     def __init__(self, weights: NativeWeights, threads: int = 0) -> None:
         self.weights = weights
         self.threads = threads or os.cpu_count() or 1
+        self._room = _Room()
 
     def run(self, inputs: Mapping[str, np.ndarray], outputs: list[str] | None = None) -> dict[str, np.ndarray]:
-        """Named arrays in, named arrays out. ``mask`` must be ones, then zeros, in every row."""
+        """Named arrays in, named arrays out. ``mask`` must be ones, then zeros, in every row.
+
+        Outputs without "pooled" take a sixth less: the last block serves nothing else. Such arrays are asked and
+        forgotten, so their memory is used again.
+        """
         c = self.weights.config
         ids, mask = inputs["ids"], inputs["mask"].astype(bool)
         lengths = mask.sum(1, dtype=np.int64)
         wide = ids.shape[1]
-        made = {"pooled": np.empty((len(ids), c.dimension), np.float32)}
+        pooled = outputs is None or "pooled" in outputs
+        pairs = np.empty if pooled else self._room.take
+        made = {"pooled": np.empty((len(ids), c.dimension), np.float32)} if pooled else {}
+        keys = pairs((c.layers, len(ids), c.heads, HEAD_WIDTH, wide), np.float16)
+        values = pairs((c.layers, len(ids), c.heads, wide, HEAD_WIDTH), np.float16)
         for i in range(c.layers):
-            made[f"key_{i}"] = np.empty((len(ids), c.heads, HEAD_WIDTH, wide), np.float16)
-            made[f"value_{i}"] = np.empty((len(ids), c.heads, wide, HEAD_WIDTH), np.float16)
+            made |= {f"key_{i}": keys[i], f"value_{i}": values[i]}
         packed = np.ascontiguousarray(ids[mask], np.int64)
         places = np.broadcast_to(np.arange(wide), ids.shape)[mask]
         ends = np.concatenate([[0], np.cumsum(lengths)])
@@ -223,7 +257,7 @@ class NativeReader:
                 ctypes.c_int64(wide),
                 _places([made[f"key_{i}"][begin:end] for i in range(c.layers)]),
                 _places([made[f"value_{i}"][begin:end] for i in range(c.layers)]),
-                _place(made["pooled"][begin:end]),
+                _place(made["pooled"][begin:end]) if "pooled" in made else None,
             )
 
         _shared(share, lengths, self.threads)
@@ -239,6 +273,14 @@ class NativeAsker:
 
     def run(self, inputs: Mapping[str, np.ndarray], outputs: list[str] | None = None) -> dict[str, np.ndarray]:
         """Named arrays in, named arrays out. The masks must be ones, then zeros, in every row."""
+        return self._run(inputs, outputs or [f"states_{i}" for i in range(self.weights.config.layers + 1)], 0)
+
+    def run_slots(self, inputs: Mapping[str, np.ndarray], slots: int) -> np.ndarray:
+        """The last layer's states of the last ``slots`` real tokens of every row (B, slots, D), and no others."""
+        last = f"states_{self.weights.config.layers}"
+        return self._run(inputs, [last], slots)[last]
+
+    def _run(self, inputs: Mapping[str, np.ndarray], names: list[str], slots: int) -> dict[str, np.ndarray]:
         c = self.weights.config
         ids = np.ascontiguousarray(inputs["ids"], np.int64)
         lengths = inputs["text_mask"].sum(1, dtype=np.int64)
@@ -247,8 +289,8 @@ class NativeAsker:
         keys = [np.ascontiguousarray(inputs[f"key_{i}"], np.float16) for i in range(c.layers)]
         values = [np.ascontiguousarray(inputs[f"value_{i}"], np.float16) for i in range(c.layers)]
         places = np.ascontiguousarray(np.broadcast_to(np.arange(ids.shape[1]), ids.shape))
-        names = outputs or [f"states_{i}" for i in range(c.layers + 1)]
-        made = {name: np.empty((*ids.shape, c.dimension), np.float32) for name in names}
+        shape = (len(ids), slots or ids.shape[1], c.dimension)
+        made = {name: np.empty(shape, np.float32) for name in names}
 
         def share(begin: int, end: int) -> None:
             states = [made.get(f"states_{i}") for i in range(c.layers + 1)]
@@ -264,6 +306,7 @@ class NativeAsker:
                 _place(asked[begin:end]),
                 _place(ids[begin:end]),
                 _place(places[begin:end]),
+                ctypes.c_int64(slots),
                 _places([None if state is None else state[begin:end] for state in states]),
             )
 
@@ -276,14 +319,7 @@ NATIVE_ENGINES: dict[str, Callable[[NativeWeights, int], Engine]] = {"read": Nat
 
 def _shared(call: Callable[[int, int], None], lengths: np.ndarray, threads: int) -> None:
     """``call(begin, end)`` for runs of texts of about SHARE tokens together, in threads (the kernels drop the lock)."""
-    shares: list[tuple[int, int]] = []
-    begin, tokens = 0, 0
-    for i, length in enumerate(lengths.tolist()):
-        if tokens and tokens + length > SHARE:
-            shares.append((begin, i))
-            begin, tokens = i, 0
-        tokens += length
-    shares.append((begin, len(lengths)))
+    shares = even_shares(lengths, threads)
     if threads == 1 or len(shares) == 1:
         for one in shares:
             call(*one)
@@ -291,6 +327,16 @@ def _shared(call: Callable[[int, int], None], lengths: np.ndarray, threads: int)
     with ThreadPoolExecutor(threads) as pool:
         for done in [pool.submit(call, *one) for one in shares]:
             done.result()
+
+
+def even_shares(lengths: np.ndarray, threads: int) -> list[tuple[int, int]]:
+    """Runs (begin, end) of texts of nearly equally many tokens, at most about SHARE; their number is one per thread, or
+    a multiple of that, so that no thread waits for the last."""
+    total = int(lengths.sum())
+    count = min(threads * max(1, -(-total // (SHARE * threads))), len(lengths))
+    middles = np.cumsum(lengths) - lengths / 2
+    ends = [0, *np.searchsorted(middles, total * np.arange(1, count) / count).tolist(), len(lengths)]
+    return [(begin, end) for begin, end in pairwise(ends) if begin < end]
 
 
 def _call(name: str, *arguments: Any) -> None:
