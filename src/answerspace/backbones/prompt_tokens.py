@@ -16,6 +16,7 @@ from answerspace.prompts import INBEDDER, Piece, Template
 Truncation = Literal["head", "tail"]
 TRUNCATIONS = ("head", "tail")
 RESERVE = 64  # tokens kept free for an ordinary question, so that the text is cut alike under most questions
+REMEMBERED = 4096  # texts, and instructions, whose lengths are known without tokenising them again
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class PromptTokens:
         self._cut_from = cut_from
         self._empty_length = self._count("", "")
         self._lengths: dict[str, int] = {}
+        self._cuts: dict[tuple[str, int], slice] = {}
 
     def before_question(self, text: str) -> list[int]:
         """Ids of all that precedes the instruction: what a causal model can read before it is asked."""
@@ -158,7 +160,7 @@ class PromptTokens:
     def _need(self, instruction: str) -> int:
         """Tokens of a prompt without its text."""
         if instruction not in self._lengths:
-            if len(self._lengths) > 4096:
+            if len(self._lengths) >= REMEMBERED:
                 self._lengths.clear()
             self._lengths[instruction] = self._count("", instruction)
         return self._lengths[instruction]
@@ -175,10 +177,16 @@ class PromptTokens:
             return ""
         if len(text.encode("utf-8", "replace")) < budget:
             return text  # a token is at least one byte
-        offsets = self._encode(text, True, offsets=True)["offset_mapping"]
-        if len(offsets) <= budget:
-            return text
-        return text[: offsets[budget - 1][1]] if self.options.truncation == "head" else text[offsets[-budget][0] :]
+        if (text, budget) not in self._cuts:  # every further question comes with the same texts
+            if len(self._cuts) >= REMEMBERED:
+                self._cuts.clear()
+            offsets = self._encode(text, True, offsets=True)["offset_mapping"]
+            kept = slice(0, None)
+            if len(offsets) > budget:
+                head = self.options.truncation == "head"
+                kept = slice(0, offsets[budget - 1][1]) if head else slice(offsets[-budget][0], None)
+            self._cuts[text, budget] = kept
+        return text[self._cuts[text, budget]]
 
     def _ids(self, pieces: list[Piece]) -> list[int]:
         """Ids of consecutive pieces tokenised as one string; only literals may hold special tokens."""
