@@ -37,7 +37,6 @@ COMPILE = ("-O2", "-shared", "-fPIC", *(f"-m{flag.replace('_', '')}" for flag in
 HEAD_WIDTH = 32
 SHARE = 256
 ROOMS = 4  # keys and values of the batch that is read and of the one before, which its caller still has in hand
-HELD_HERE = 3  # references to a block that only _Room.take looks at: its list, its variable, the question itself
 
 
 class _Linear(ctypes.Structure):
@@ -197,6 +196,14 @@ def _aligned(array: np.ndarray) -> np.ndarray:
 # --- the engines -----------------------------------------------------------------------------------------------------
 
 
+def _references(blocks: list[np.ndarray]) -> list[int]:
+    """How many references each has, those of the list and of the counting among them; views count as one each."""
+    return [sys.getrefcount(block) for block in blocks]
+
+
+UNHELD = _references([np.empty(0)])[0]  # measured, because Python's versions count differently
+
+
 class _Room:
     """Arrays whose memory is used again once nobody holds them: new pages cost a tenth of a reading's time."""
 
@@ -208,8 +215,9 @@ class _Room:
         """An array as ``np.empty`` makes it."""
         count = math.prod(shape) * np.dtype(dtype).itemsize
         with self._lock:
-            free = [block for block in self._blocks if sys.getrefcount(block) == HELD_HERE and len(block) >= count]
-            block = min(free, key=len, default=None)
+            unheld = [many <= UNHELD for many in _references(self._blocks)]
+            free = [i for i, block in enumerate(self._blocks) if unheld[i] and len(block) >= count]
+            block = min((self._blocks[i] for i in free), key=len, default=None)
             if block is None:
                 block = np.empty(count, np.uint8)
                 self._blocks = [*self._blocks[1 - ROOMS :], block]
