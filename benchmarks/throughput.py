@@ -89,9 +89,12 @@ def bare_engine(embedder: Embedder, texts: list[str], clock: str) -> float:
 
     def run() -> None:
         for (ids, mask), (asked, asked_mask) in zip(batches, questions, strict=True):
-            pairs = backbone._reader.run({"ids": ids, "mask": mask})
-            pairs.pop("pooled")
-            backbone._asker.run({"text_mask": mask, "ids": asked, "mask": asked_mask, **pairs}, last)
+            pairs = backbone._reader.run({"ids": ids, "mask": mask}, backbone._pair_names)
+            inputs = {"text_mask": mask, "ids": asked, "mask": asked_mask, **pairs}
+            if hasattr(backbone._asker, "run_slots"):
+                backbone._asker.run_slots(inputs, backbone.config.slots)
+            else:
+                backbone._asker.run(inputs, last)
 
     return timed(run, clock)
 

@@ -32,6 +32,9 @@ class Backbone(Protocol):
 
     A batch is a list of texts handed to one ``read`` call; what ``read`` returns is opaque and is given back to
     ``ask`` unchanged, as often as wanted, with one instruction per text.
+
+    A backbone may also have ``read_to_ask`` (as ``read``, without what no question looks at), ``ask_many`` (several
+    questions in one pass) and ``embed`` (vectors without a question); they are used where they are there.
     """
 
     kind: str  # "masked", "causal", "seq2seq", "bundled", "fake"
